@@ -1,0 +1,35 @@
+"""Every setting of the hub, read once from HUB_* environment variables (`.env.example` lists them)."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Names are the environment variables without HUB_."""
+
+    model_config = SettingsConfigDict(env_prefix="HUB_", env_file=".env", extra="ignore")
+
+    home: Path = Field(default=Path("var/hub"), description="data folder: embedded database, landing files, backups")
+    database_url: SecretStr | None = Field(default=None, description="any PostgreSQL >= 15; empty: the embedded one")
+    host: str = "127.0.0.1"
+    port: int = 8470
+    public_url: str = Field(default="", description="address people use, for links in mail; default http://host:port")
+    group_currency: str = Field(default="CNY", pattern="^[A-Z]{3}$")
+    zone: str = Field(default="Asia/Shanghai", description="zone of the group's business days")
+    landing_days: int = Field(default=400, gt=0)
+    idempotency_days: int = Field(default=400, gt=0)
+    log_days: int = Field(default=30, gt=0)
+    session_days: int = Field(default=7, gt=0)
+    outbox_days: int = Field(default=7, gt=0)
+    smtp_url: SecretStr | None = Field(default=None, description="smtp[s]://user:password@host:port; empty: outbox page")
+    mail_from: str = "Group Hub <hub@localhost>"
+
+
+@cache
+def settings() -> Settings:
+    return Settings()
