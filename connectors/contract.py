@@ -4,7 +4,7 @@ and the header that travels with every batch. The documents are the one source; 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -122,4 +122,4 @@ def _stream(document: dict[str, Any]) -> Stream:
 
 def utc_text(instant: datetime) -> str:
     """RFC 3339 in UTC with microseconds, as headers and cursors carry it."""
-    return instant.astimezone().isoformat(timespec="microseconds")
+    return instant.astimezone(UTC).isoformat(timespec="microseconds")
