@@ -20,7 +20,8 @@ FUNCTIONS = {
                        theme text, density text, organisation_id uuid, kind text, scopes text[], readable uuid[])
         language sql stable as $$
         with recursive signed_in as (
-            select l.id, l.csrf, l.organisation_id, p.id as person_id, p.email, p.name, p.locale, p.zone, p.theme, p.density
+            select l.id, l.csrf, l.organisation_id, p.id as person_id, p.email, p.name, p.locale, p.zone, p.theme,
+                   p.density
             from login_session l join person p on p.id = l.person_id
             where l.token_hash = given and l.expires_at > now() and p.disabled_at is null
         ), upward (id, parent_id, kind, height) as (
@@ -66,10 +67,9 @@ FUNCTIONS = {
           and p.id = l.person_id and p.disabled_at is null
         returning p.id, p.organisation_id, l.purpose $$""",
     "identity_agent(given uuid)": """
-        returns table (organisation_id uuid, name text, public_jwk jsonb, disabled_at timestamptz, last_seen_at timestamptz,
-                       granted uuid[])
+        returns table (organisation_id uuid, name text, public_jwk jsonb, is_disabled boolean, granted uuid[])
         language sql stable as $$
-        select a.organisation_id, a.name, a.public_jwk, a.disabled_at, a.last_seen_at,
+        select a.organisation_id, a.name, a.public_jwk, a.disabled_at is not null,
                coalesce((select array_agg(distinct g.organisation_id) from agent_grant g where g.agent_id = a.id), '{}')
         from agent a where a.id = given $$""",
     "identity_enrol(given bytea, jwk jsonb)": """

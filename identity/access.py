@@ -1,0 +1,28 @@
+"""Every capability an endpoint may ask for, declared once: `def list_x(session: SessionDep, _: CanReadInventory)`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Security
+
+from hub.web import SessionDep
+from identity.principal import Principal, act_for, authenticate, authorize
+
+__all__ = ["Principal", "SessionDep", "act_for", "authenticate", "authorize"]
+
+SignedIn = Annotated[Principal, Security(authorize)]
+CanReadInventory = Annotated[Principal, Security(authorize, scopes=["inventory:read"])]
+CanReadMaterials = Annotated[Principal, Security(authorize, scopes=["materials:read"])]
+CanReadFeeds = Annotated[Principal, Security(authorize, scopes=["feeds:read"])]
+CanReadQuarantine = Annotated[Principal, Security(authorize, scopes=["quarantine:read"])]
+CanWriteQuarantine = Annotated[Principal, Security(authorize, scopes=["quarantine:write"])]
+CanReleaseBatches = Annotated[Principal, Security(authorize, scopes=["batches:release"])]
+CanWriteRates = Annotated[Principal, Security(authorize, scopes=["rates:write"])]
+CanWriteUnits = Annotated[Principal, Security(authorize, scopes=["units:write"])]
+CanWriteLinks = Annotated[Principal, Security(authorize, scopes=["links:write"])]
+CanWriteSystems = Annotated[Principal, Security(authorize, scopes=["systems:write"])]
+CanReadPeople = Annotated[Principal, Security(authorize, scopes=["people:read"])]
+CanWritePeople = Annotated[Principal, Security(authorize, scopes=["people:write"])]
+CanWriteBatches = Annotated[Principal, Security(authorize, scopes=["batches:write"])]
+CanChangeOwnSettings = Annotated[Principal, Security(authorize, scopes=["settings:self"])]

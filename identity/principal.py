@@ -1,0 +1,169 @@
+"""Who is calling, for which organisation, with which scopes: the dependencies every protected endpoint stands on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from hmac import compare_digest
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+from uuid import UUID
+
+from fastapi import Depends, HTTPException, Request
+from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from hub.database import Tenancy, set_tenancy
+from hub.errors import Forbidden, NotFound, Unauthenticated
+from hub.web import SessionDep
+from identity import agent_tokens
+from identity.scopes import AGENT_SCOPES, effective
+from identity.secrets import digest
+
+COOKIE = "hub_session"
+CSRF_HEADER, CSRF_FIELD = "x-csrf-token", "csrf_token"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+SIGN_IN = "You are not signed in, or your session has ended. Sign in and try again."
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A person or an agent. `organisation_id` is the acting one (None: an agent granted several, see `act_for`)."""
+
+    kind: Literal["person", "agent"]
+    id: UUID
+    name: str
+    organisation_id: UUID | None
+    readable: tuple[UUID, ...]
+    scopes: frozenset[str]
+    is_group: bool = False
+    email: str = ""
+    locale: str = "zh"
+    zone: str = "Asia/Shanghai"
+    theme: str = "system"
+    density: str = "comfortable"
+    session_id: UUID | None = None
+    csrf: str = ""
+    token_id: str = ""
+
+    @property
+    def tenancy(self) -> Tenancy:
+        return Tenancy(readable=self.readable, acting=self.organisation_id, person=self.id)
+
+
+_cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="a person's session (POST /v1/session)")
+_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="an agent's own short-lived token")
+
+
+async def _csrf_given(request: Request) -> str:
+    """The token of an unsafe request that a cookie vouches for; the form is read only where it can hold one."""
+    if request.method in SAFE_METHODS or COOKIE not in request.cookies:
+        return ""
+    header = request.headers.get(CSRF_HEADER)
+    if header is not None or not request.headers.get("content-type", "").startswith(FORMS):
+        return header or ""
+    return str((await request.form()).get(CSRF_FIELD, ""))
+
+
+def authenticate(
+    request: Request,
+    session: SessionDep,
+    cookie: Annotated[str | None, Depends(_cookie)],
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    csrf: Annotated[str, Depends(_csrf_given)],
+) -> Principal:
+    """A bearer token speaks for an agent, a session cookie for a person; raises Unauthenticated or Forbidden."""
+    if bearer is not None:
+        return _agent(session, bearer.credentials)
+    principal = find_person(session, cookie) if cookie else None
+    if principal is None:
+        raise _not_signed_in(request)
+    if request.method not in SAFE_METHODS and not compare_digest(csrf.encode(), principal.csrf.encode()):
+        raise Forbidden("The request carries no valid CSRF token for this session. Reload the page and try again.")
+    return principal
+
+
+def authorize(
+    needed: SecurityScopes,
+    request: Request,
+    session: SessionDep,
+    principal: Annotated[Principal, Depends(authenticate)],
+) -> Principal:
+    """Holds the caller to the endpoint's scopes, then binds the session to what the caller may read and write."""
+    missing = sorted(set(needed.scopes) - principal.scopes)
+    if missing:
+        raise Forbidden(
+            f"This needs {', '.join(missing)}, which you do not hold. Ask your administrator.", missing=missing
+        )
+    request.state.principal = principal
+    set_tenancy(session, principal.tenancy)
+    return principal
+
+
+def act_for(session: Session, principal: Principal, organisation_id: UUID) -> Principal:
+    """Write for one of the caller's organisations in this transaction; raises NotFound where it is none of them."""
+    if organisation_id not in principal.readable:
+        raise NotFound(f"There is no organisation {organisation_id} you may act for.")
+    acting = replace(principal, organisation_id=organisation_id)
+    set_tenancy(session, acting.tenancy)
+    return acting
+
+
+def find_person(session: Session, token: str) -> Principal | None:
+    """The person of a session token, with the scopes of the nearest membership at or above the acting organisation."""
+    row = session.execute(text("select * from identity_session(:digest)"), {"digest": digest(token)}).one_or_none()
+    if row is None:
+        return None
+    session.execute(text("select identity_session_seen(:id)"), {"id": row.session_id})
+    return _person(row)
+
+
+def _person(row: Row[Any]) -> Principal:
+    return Principal(
+        kind="person",
+        id=row.person_id,
+        name=row.name,
+        organisation_id=row.organisation_id,
+        readable=tuple(row.readable),
+        scopes=effective(row.scopes, row.kind),
+        is_group=row.kind == "group",
+        email=row.email,
+        locale=row.locale,
+        zone=row.zone,
+        theme=row.theme,
+        density=row.density,
+        session_id=row.session_id,
+        csrf=row.csrf,
+    )
+
+
+def _agent(session: Session, token: str) -> Principal:
+    agent_id = agent_tokens.claimed_agent(token)
+    row = session.execute(text("select * from identity_agent(:id)"), {"id": agent_id}).one_or_none()
+    if row is None or row.public_jwk is None:
+        raise Unauthenticated("No agent is enrolled under this token's kid. Enrol it with a new code.")
+    token_id = agent_tokens.verify(token, row.public_jwk, agent_id)
+    if row.is_disabled:
+        raise Unauthenticated("This agent is disabled. An administrator can enable it again.")
+    granted = tuple(row.granted)
+    return Principal(
+        kind="agent",
+        id=agent_id,
+        name=row.name,
+        organisation_id=granted[0] if len(granted) == 1 else None,
+        readable=granted,
+        scopes=AGENT_SCOPES,
+        zone="UTC",
+        token_id=token_id,
+    )
+
+
+def _not_signed_in(request: Request) -> Exception:
+    """A browser that asks for a page is sent to the door; everything else is told 401."""
+    wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+    if not wants_page or request.url.path.startswith("/v1"):
+        return Unauthenticated(SIGN_IN)
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return HTTPException(303, detail=SIGN_IN, headers={"Location": f"/signin?next={quote(here, safe='')}"})
