@@ -1,0 +1,192 @@
+"""One read of one stream: pages of the source → transform → spool. A read that fails leaves nothing behind."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from connectors.contract import EVENT_LINES_MAX, BatchHeader, Sync, utc_text
+from connectors.cursor import Cursor
+from connectors.mapping import Mapping
+from connectors.sources.base import Page, Source
+from connectors.spool import Group, Spool, StreamState, Writing
+from connectors.tables import to_arrow
+from connectors.transform import Transform
+
+HEARTBEAT_SECONDS = 15.0
+
+# Mapping a page is local work: two at a time keep memory bounded, however many streams are due.
+_mapping_slots = threading.BoundedSemaphore(2)
+
+
+@dataclass(frozen=True)
+class SystemParts:
+    """What reading a system takes."""
+
+    system: str
+    mapping: Mapping
+    source: Source
+    spool: Spool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a read brought."""
+
+    rows: int
+    batches: tuple[BatchHeader, ...]
+
+
+@dataclass
+class _Read:
+    """A read under way."""
+
+    parts: SystemParts
+    stream: str
+    sync: Sync
+    began: datetime
+    cursor: Cursor
+    traceparent: str
+    observed_at: datetime | None = None
+
+    def header(self, group: Group, facts: dict[str, Any]) -> BatchHeader:
+        mapping, spec = self.parts.mapping, self.parts.mapping.spec.streams[self.stream]
+        return BatchHeader(
+            system=self.parts.system,
+            organisation=group[0],
+            coverage=group[1],
+            stream=self.stream,
+            sync=self.sync,
+            counts=spec.counts,
+            observed_at=self.observed_at or self.began,
+            clock="source" if self.observed_at else "agent",
+            cursor=self.cursor.value,
+            mapping=mapping.name,
+            mapping_sha256=mapping.sha256,
+            traceparent=self.traceparent,
+            sla_seconds=spec.sla,
+            **facts,
+        )
+
+    def state(self) -> StreamState:
+        old, now = self.parts.spool.state(self.stream), utc_text(self.began)
+        full_at = now if self.sync == "full" else old.full_at
+        return StreamState(self.cursor.value, self.cursor.boundary, now, full_at)
+
+
+def read_stream(parts: SystemParts, stream: str, sync: Sync) -> Outcome:
+    """Read a stream once, durably. Raises what the source raises (Retry, Abort), DocumentError for a mapping that
+    does not fit, SpoolError."""
+    read = _begin(parts, stream, sync)
+    table = parts.mapping.spec.tables[parts.mapping.spec.streams[stream].driving]
+    pages = parts.source.read(table, read.cursor.since)
+    if sync == "event":
+        return _read_events(read, pages)
+    return _read_set(read, pages)
+
+
+def _begin(parts: SystemParts, stream: str, sync: Sync) -> _Read:
+    state, column = parts.spool.state(stream), parts.mapping.cursor(stream)
+    since = state.cursor if sync != "full" else None
+    known = frozenset(state.boundary) if since is not None else frozenset()
+    trace = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+    return _Read(parts, stream, sync, datetime.now(UTC), Cursor(column, since, known), trace)
+
+
+def _read_set(read: _Read, pages: Iterator[Page]) -> Outcome:
+    """A full or incremental read: all its batches and its cursor become durable in one step."""
+    with Transform(read.parts.mapping, read.stream) as transform:
+        writing = read.parts.spool.writing(read.stream, transform.schema)
+        try:
+            _pour(read, pages, transform, writing)
+            _complete(read, transform, writing)
+        except BaseException:
+            writing.discard()
+            raise
+        rows = sum(writing.groups.values())
+        if not writing.groups:
+            return Outcome(0, ())
+        return Outcome(rows, tuple(writing.commit(read.header, read.state(), unchanged=lambda h: _unchanged(read, h))))
+
+
+def _pour(read: _Read, pages: Iterator[Page], transform: Transform, writing: Writing) -> None:
+    joined = False
+    for page in pages:
+        read.observed_at = read.observed_at or page.observed_at
+        rows = read.cursor.fresh(page.columns, page.rows)
+        if rows and not joined:
+            _look_up(read.parts, read.stream, transform)
+            joined = True
+        _map_page(transform, writing, page, rows)
+
+
+def _map_page(transform: Transform, writing: Writing, page: Page, rows: Sequence[tuple[Any, ...]]) -> None:
+    with _mapping_slots:
+        if rows:
+            for group, table in transform.page(to_arrow(page.columns, rows)):
+                writing.append(group, table)
+        if page.skipped:
+            for group, table in transform.skipped(list(page.skipped)):
+                writing.append(group, table)
+
+
+def _look_up(parts: SystemParts, stream: str, transform: Transform) -> None:
+    """Read whole what the driving table is joined with."""
+    for name in parts.mapping.lookups(stream):
+        tables = [to_arrow(page.columns, page.rows) for page in parts.source.read(parts.mapping.spec.tables[name], None)]
+        transform.lookup(name, tables)
+
+
+def _complete(read: _Read, transform: Transform, writing: Writing) -> None:
+    """Empty batches: a full read speaks for every coverage seen before, an incremental one shows that it is alive."""
+    known = read.parts.spool.covered(read.stream)
+    if read.sync == "full":
+        silent = [g for g in known if g not in writing.groups]
+        if not known and not writing.groups:
+            silent = [transform.fallback_group()]
+    else:
+        wait = max(HEARTBEAT_SECONDS, read.parts.mapping.spec.streams[read.stream].every.interval)
+        silent = [g for g, last in known.items() if g not in writing.groups and _age(last.sent_at, read.began) >= wait - 1]
+    for group in silent:
+        writing.append(group, transform.schema.empty_table())
+
+
+def _unchanged(read: _Read, header: BatchHeader) -> bool:
+    """A source without a clock of its own running on (a file) says the same until it changes."""
+    last = read.parts.spool.covered(read.stream).get((header.organisation, header.coverage))
+    same = last is not None and (last.sha256, last.observed_at) == (header.sha256, utc_text(header.observed_at))
+    return same and read.sync == "full"
+
+
+def _read_events(read: _Read, pages: Iterator[Page]) -> Outcome:
+    """Pushed rows: small batches, each durable by itself, so that the hub takes each in one call."""
+    outcome: list[BatchHeader] = []
+    rows = 0
+    for page in pages:
+        for first in range(0, max(len(page.rows), 1), EVENT_LINES_MAX):
+            lines = page.rows[first : first + EVENT_LINES_MAX]
+            skipped = page.skipped if first == 0 else ()
+            if lines or skipped:
+                batches = _keep_events(read, Page(page.columns, lines, page.observed_at, skipped))
+                outcome.extend(batches)
+                rows += sum(b.rows for b in batches)
+    return Outcome(rows, tuple(outcome))
+
+
+def _keep_events(read: _Read, page: Page) -> list[BatchHeader]:
+    with Transform(read.parts.mapping, read.stream) as transform:
+        writing = read.parts.spool.writing(read.stream, transform.schema)
+        try:
+            _pour(read, iter([page]), transform, writing)
+            return writing.commit(read.header, read.state()) if writing.groups else []
+        except BaseException:
+            writing.discard()
+            raise
+
+
+def _age(instant: str, now: datetime) -> float:
+    return (now - datetime.fromisoformat(instant)).total_seconds()
