@@ -1,4 +1,4 @@
-"""The registry of sources. Each is imported when it is opened, so that a missing driver matters only where it is used."""
+"""The registry of sources. Each is imported when it is opened: a missing driver matters only where it is used."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ SOURCES: dict[str, tuple[str, str, str]] = {
 
 def open_source(kind: str, connection: Mapping[str, Any], *, zone: str = "UTC", state: Path | None = None) -> Source:
     """The source of this kind, ready to be read. `zone` is the zone of the source's naive times, `state` a folder
-    of its own that survives restarts (only `push` needs one). Raises Abort when the connection lacks a key."""
+    of its own that survives restarts; both are defaults for keys of the same name in `connection`. Raises Abort when
+    the connection lacks a key."""
     if kind not in SOURCES:
         raise Abort(f"There is no source kind '{kind}'; known kinds: {', '.join(SOURCES)}.")
     module, name, extra = SOURCES[kind]
@@ -31,5 +32,5 @@ def open_source(kind: str, connection: Mapping[str, Any], *, zone: str = "UTC", 
         source_class = getattr(import_module(module), name)
     except ImportError as error:
         raise Abort(f"Source '{kind}' needs the module '{error.name}': pip install 'group-hub[{extra}]'.") from None
-    source: Source = source_class(dict(connection), zone=zone, state=state)
+    source: Source = source_class({"zone": zone, "state": state} | dict(connection))
     return source
