@@ -43,7 +43,10 @@ def make_engine(url: str, pool_size: int = 10) -> Engine:
 def bind(connection: Connection, tenancy: Tenancy) -> None:
     """Bind the tenancy to the running transaction; it ends with it."""
     connection.execute(
-        text("select set_config('hub.orgs', :orgs, true), set_config('hub.org', :org, true), set_config('hub.person', :person, true)"),
+        text(
+            "select set_config('hub.orgs', :orgs, true), set_config('hub.org', :org, true), "
+            "set_config('hub.person', :person, true)"
+        ),
         {
             "orgs": "{" + ",".join(map(str, tenancy.readable)) + "}",
             "org": str(tenancy.acting or ""),

@@ -1,4 +1,4 @@
-"""The schema, brought to this version of the program: one migrator at a time, bounded waits, never backwards unasked."""
+"""The schema, brought to this version of the program: one migrator at a time, waits bounded, newer ones refused."""
 
 from __future__ import annotations
 

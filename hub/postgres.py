@@ -176,7 +176,8 @@ def _as_account() -> dict[str, Any]:
 
 def _base(folder: Path) -> Path:
     """Where data lie: in `folder`, or elsewhere when the unprivileged account cannot enter it (a checkout in /root)."""
-    if _account() is None or subprocess.run(["test", "-x", str(folder)], **_as_account(), cwd="/").returncode == 0:
+    enter = ["test", "-x", str(folder)]
+    if _account() is None or subprocess.run(enter, **_as_account(), cwd="/", check=False).returncode == 0:
         return folder
     base = SYSTEM_FOLDER / hashlib.sha256(str(folder).encode()).hexdigest()[:12]
     base.mkdir(parents=True, exist_ok=True)

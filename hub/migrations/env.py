@@ -10,7 +10,15 @@ from alembic import context
 
 from hub.database import Base
 
-MODELS = ("hub.models", "identity.models", "masterdata.models")
+MODELS = (
+    "hub.models",
+    "identity.models",
+    "masterdata.landscape.models",
+    "masterdata.intake.models",
+    "masterdata.ledger.models",
+    "masterdata.materials.models",
+    "masterdata.golden.models",
+)
 
 for name in MODELS:
     if find_spec(name) is not None:
