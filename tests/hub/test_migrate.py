@@ -108,14 +108,14 @@ def test_session_fixture_reads_and_writes_inside_row_security(
 ) -> None:
     made = make_org("qingyu")
     assert {row.key for row in session.query(Organisation)} == {"group", "qingyu"}
+    assert made.parent_id == group
     act_for(group, readable=(group,))
     session.expire_all()
     assert [row.key for row in session.query(Organisation)] == ["group"]
-    assert made.parent_id == group
 
 
 def test_committed_copy_keeps_what_is_written_and_is_another_database(committed_db: Any, engine: Engine) -> None:
-    group = psycopg.connect(committed_db.url).execute("select current_database()").fetchone()
-    assert group == (committed_db.name,)
+    with psycopg.connect(committed_db.url) as connection:
+        assert connection.execute("select current_database()").fetchone() == (committed_db.name,)
     with unit_of_work(committed_db.engine, Tenancy()) as session:
         assert session.execute(text("select current_user")).scalar_one() == "hub_app"
