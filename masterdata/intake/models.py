@@ -25,7 +25,9 @@ class Batch(Base):
         CheckConstraint(ACCOUNT, "account"),
         UniqueConstraint("organisation_id", "id"),
         ForeignKeyConstraint(["organisation_id", "origin_id"], ["batch.organisation_id", "batch.id"]),
-        Index("ix_batch_open", "organisation_id", "state", postgresql_where=text("state in ('landed', 'held', 'failed')")),
+        Index(
+            "ix_batch_open", "organisation_id", "state", postgresql_where=text("state in ('landed', 'held', 'failed')")
+        ),
         Index("ix_batch_feed", "organisation_id", "system_id", "stream", "observed_at"),
     )
 

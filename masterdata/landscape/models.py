@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, ForeignKeyConstraint, Index, UniqueConstraint, Uuid
+from sqlalchemy import ARRAY, BigInteger, ForeignKeyConstraint, Index, UniqueConstraint, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.columns import Id, Instant, Json, Now, OrganisationId, Serial
 from hub.database import Base
 
+MATERIAL = ["source_material.organisation_id", "source_material.id"]
+
 
 class SourceSystem(Base):
-    """A legacy system. `organisation_id` runs it; `organisations` are those whose stock it may hold (itself included)."""
+    """A legacy system. `organisation_id` runs it; `organisations` (itself included) are those whose stock it may hold."""
 
     __tablename__ = "source_system"
     __table_args__ = (UniqueConstraint("key"),)
@@ -30,7 +32,7 @@ class SourceSystem(Base):
 
 class Coverage(Base):
     """A set of places of one system that a full snapshot observes as a whole. `read_through` is the source time of
-    the last complete read, `snapshot_at` that of the newest full snapshot."""
+    the last complete read, `snapshot_at` that of the newest full snapshot; `limits` are the gate's own here."""
 
     __tablename__ = "coverage"
     __table_args__ = (UniqueConstraint("organisation_id", "system_id", "name"),)
@@ -44,6 +46,7 @@ class Coverage(Base):
     read_clock: Mapped[str] = mapped_column(default="source")
     snapshot_at: Mapped[Instant | None]
     held_batch_id: Mapped[UUID | None]
+    limits: Mapped[Json] = mapped_column(default=dict, server_default=text("'{}'::jsonb"))
 
 
 class Feed(Base):
@@ -85,6 +88,9 @@ class Place(Base):
     is_active: Mapped[bool] = mapped_column(default=True)
     activity_sla_seconds: Mapped[int | None]
     changed_at: Mapped[Instant | None]
+    modified_at: Mapped[Instant | None]
+    batch_id: Mapped[UUID | None]
+    row_no: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Partner(Base):
@@ -111,7 +117,9 @@ class PurchaseOrderLine(Base):
 
     __tablename__ = "purchase_order_line"
     __table_args__ = (
-        ForeignKeyConstraint(["organisation_id", "material_id"], ["source_material.organisation_id", "source_material.id"]),
+        ForeignKeyConstraint(
+            ["organisation_id", "material_id"], ["source_material.organisation_id", "source_material.id"]
+        ),
         Index("ix_purchase_order_line_material", "organisation_id", "material_id"),
     )
 
@@ -133,7 +141,9 @@ class DemandLine(Base):
 
     __tablename__ = "demand_line"
     __table_args__ = (
-        ForeignKeyConstraint(["organisation_id", "material_id"], ["source_material.organisation_id", "source_material.id"]),
+        ForeignKeyConstraint(
+            ["organisation_id", "material_id"], ["source_material.organisation_id", "source_material.id"]
+        ),
         Index("ix_demand_line_material", "organisation_id", "material_id", "occurred_at"),
     )
 

@@ -99,6 +99,7 @@ def upgrade() -> None:
         sa.Column("read_clock", sa.String(), nullable=False),
         sa.Column("snapshot_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("held_batch_id", sa.Uuid(), nullable=True),
+        sa.Column("limits", postgresql.JSONB(astext_type=Text()), server_default=sa.text("'{}'::jsonb"), nullable=False),
         sa.ForeignKeyConstraint(
             ["organisation_id"], ["organisation.id"], name=op.f("fk_coverage_organisation_id_organisation")
         ),
@@ -174,6 +175,9 @@ def upgrade() -> None:
         sa.Column("is_active", sa.Boolean(), nullable=False),
         sa.Column("activity_sla_seconds", sa.Integer(), nullable=True),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("modified_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("batch_id", sa.Uuid(), nullable=True),
+        sa.Column("row_no", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["organisation_id"], ["organisation.id"], name=op.f("fk_place_organisation_id_organisation")
         ),

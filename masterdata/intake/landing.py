@@ -1,0 +1,179 @@
+"""The landing zone: bodies stored unchanged by their digest, small ones as bytes in the database, larger ones as files.
+A file is whole and durable before any row names it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+from uuid import UUID
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from connectors.contract import Stream
+from hub.errors import HubError, NotFound, Unprocessable
+from hub.settings import settings
+from masterdata.intake.models import Landing
+
+SMALL = 64 * 1024
+_BLOCK = 1024 * 1024
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class DiskFull(HubError):
+    status, title = 507, "No space left"
+
+
+class Missing(NotFound):
+    title = "Body is gone"
+
+
+@contextmanager
+def disk() -> Iterator[None]:
+    """Turns a full disk into an answer that says so; nothing half written may be named by a row afterwards."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise DiskFull(
+            f"The hub has no space left under {settings().home}. Nothing of this call was kept; send it again once "
+            "there is space."
+        ) from error
+
+
+def upload_path(batch_id: UUID) -> Path:
+    """Where the body of an announced batch grows."""
+    return settings().home / "uploads" / str(batch_id)
+
+
+def landed_path(organisation_id: UUID, sha256: str) -> Path:
+    return settings().home / "landing" / organisation_id.hex / sha256[:2] / sha256
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def copy_durably(source: BinaryIO, path: Path, offset: int) -> int:
+    """Append `source` to the file at `offset`, synced; a failure leaves the file as it was. Returns its new size."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with disk(), path.open("ab") as file:
+        try:
+            while block := source.read(_BLOCK):
+                file.write(block)
+            file.flush()
+            os.fsync(file.fileno())
+            return file.tell()
+        except OSError:
+            with contextlib.suppress(OSError):
+                file.close()
+            os.truncate(path, offset)
+            raise
+
+
+def move_durably(source: Path, target: Path) -> None:
+    """Put a synced file at its place for good; does nothing where the same content already lies there."""
+    with disk():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            source.unlink(missing_ok=True)
+            return
+        source.replace(target)
+        sync_folder(target.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def keep_bytes(session: Session, organisation_id: UUID, sha256: str, body: bytes) -> None:
+    _name(session, Landing(organisation_id=organisation_id, sha256=sha256, size=len(body), body=body))
+
+
+def keep_file(session: Session, organisation_id: UUID, sha256: str, part: Path) -> None:
+    """Take over an uploaded file: small ones become bytes of the row, larger ones move to the landing folder."""
+    target = landed_path(organisation_id, sha256)
+    if part.exists() and part.stat().st_size < SMALL:
+        keep_bytes(session, organisation_id, sha256, part.read_bytes())
+        part.unlink()
+        return
+    if part.exists():
+        move_durably(part, target)
+    path = str(target.relative_to(settings().home))
+    size = target.stat().st_size
+    _name(session, Landing(organisation_id=organisation_id, sha256=sha256, size=size, path=path))
+
+
+def _name(session: Session, landing: Landing) -> None:
+    values = {
+        "organisation_id": landing.organisation_id,
+        "sha256": landing.sha256,
+        "size": landing.size,
+        "body": landing.body,
+        "path": landing.path,
+        "offset": 0,
+    }
+    session.execute(insert(Landing).values(values).on_conflict_do_nothing())
+
+
+def find(session: Session, organisation_id: UUID, sha256: str) -> Landing:
+    """The landed body of a digest; raises Missing where retention has taken it."""
+    query = select(Landing).where(Landing.organisation_id == organisation_id, Landing.sha256 == sha256)
+    landing = session.scalars(query).one_or_none()
+    if landing is None:
+        raise Missing("The landed body is no longer kept (HUB_LANDING_DAYS). The agent can send the batch again.")
+    return landing
+
+
+def open_body(landing: Landing) -> BinaryIO:
+    """The body as a readable, seekable file."""
+    if landing.body is not None:
+        return io.BytesIO(landing.body)
+    path = settings().home / str(landing.path)
+    try:
+        if path.stat().st_size == landing.size:
+            return path.open("rb")
+        with path.open("rb") as rolled:
+            rolled.seek(landing.offset)
+            return io.BytesIO(rolled.read(landing.size))
+    except FileNotFoundError:
+        raise Missing(
+            f"The landing file {landing.path} is missing under {settings().home}. Restore it from the backup."
+        ) from None
+
+
+def check_parquet(body: BinaryIO, stream: Stream, rows: int) -> None:
+    """The body is Parquet of the stream's schema with the announced number of rows; raises Unprocessable in words."""
+    try:
+        file = pq.ParquetFile(body)
+        found, count = file.schema_arrow, file.metadata.num_rows
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise Unprocessable(f"The body is no readable Parquet file: {error}") from error
+    if count != rows:
+        raise Unprocessable(f"The header announces {rows} rows, the body holds {count}.")
+    expected = stream.arrow_schema
+    wrong = [f.name for f in expected if f.name not in found.names or found.field(f.name).type != f.type]
+    unknown = [name for name in found.names if name not in expected.names]
+    if wrong or unknown:
+        raise Unprocessable(
+            f"The body does not follow the contract {stream.name} {stream.version}: missing or of another type: "
+            f"{', '.join(wrong) or 'none'}; unknown: {', '.join(unknown) or 'none'}. Update the agent.",
+            missing=wrong,
+            unknown=unknown,
+        )
