@@ -4,7 +4,6 @@ Every system's tables are SELECTs over these (`legacy/*/load.sql`); the truth is
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -48,11 +47,11 @@ from documents order by system, move_no;
 
 create table orders as
 with lines as (
-    select m.system, m.item_no, m.supplier_no, m.dst_place as place_no, m.quantity, m.quantity as received, 'closed' as state,
+    select m.move_no, m.system, m.item_no, m.supplier_no, m.dst_place as place_no, m.quantity, m.quantity as received, 'closed' as state,
         cast(m.at_local as date) as received_on, hash(m.move_no, m.system) as roll
     from moves m where kind = 'receipt' and owner = '' and at_local >= $start + interval 365 day
     union all
-    select i.system, i.item_no, 1 + (i.item_no * 7) % n.suppliers, 1, greatest(i.lot_size, 1), 0,
+    select null, i.system, i.item_no, 1 + (i.item_no * 7) % n.suppliers, 1, greatest(i.lot_size, 1), 0,
         case when hash(i.name) % 20 = 0 then 'cancelled' when hash(i.name) % 20 = 1 then 'draft' else 'open' end,
         cast($now as date) + cast(hash(i.item_no) % 40 as integer), hash(i.item_no, i.system, 1)
     from items i join (select system, count(*) as suppliers from suppliers group by system) n using (system)
@@ -61,18 +60,24 @@ with lines as (
     select *, received_on - cast(8 + roll % 30 as integer) as asked_on from lines
 ), units as (
     select d.*, least(asked_on, cast($now as date)) as ordered_on, received_on as due_on, i.cost, i.currency, i.unit_word,
-        case when i.unit = 'kg' and d.quantity >= 1000 then 1000 else 1 end as factor, i.system || ':' || i.unit as unit_key
+        case when i.unit = 'kg' and d.quantity >= 1000 then 1000 else 1 end as factor
     from dated d join items i using (system, item_no)
 )
 select system, dense_rank() over (partition by system order by ordered_on, supplier_no) as order_no,
     row_number() over (partition by system, ordered_on, supplier_no order by item_no, due_on, roll) as line_no,
-    item_no, supplier_no, place_no, state, ordered_on, due_on, factor,
+    move_no, item_no, supplier_no, place_no, state, ordered_on, due_on, factor,
     case factor when 1000 then case system when 'kongxi-erpnext' then 'Tonne' when 'wugang-odoo' then 't' else '吨' end
         else unit_word end as unit_word,
     cast(quantity as decimal(18, 3)) as base_quantity, cast(received as decimal(18, 3)) as base_received,
     cast(quantity as decimal(18, 6)) / factor as quantity, cast(received as decimal(18, 6)) / factor as received,
     round(cost * factor, 4) as price, currency
 from units order by system, order_no, line_no;
+
+create view order_lines as select *, row_number() over (partition by system order by order_no, line_no) as n from orders;
+
+create table unit_words as
+select system, w, row_number() over (partition by system order by w) as n from (
+    select system, unit_word as w from items union select system, base_word from items union select system, unit_word from orders);
 """
 
 
@@ -106,7 +111,7 @@ class World:
         con.execute("create table places as select * from new_places")
         con.execute("create macro iso(t) as strftime(t, '%Y-%m-%d %H:%M:%S')")
         bounds = {"start": self.start.replace(tzinfo=None), "now": self.now.replace(tzinfo=None)}
-        for statement in _TABLES.split(";\n")[:3]:
+        for statement in _TABLES.strip().rstrip(";").split(";\n"):
             con.execute(statement, {k: v for k, v in bounds.items() if f"${k}" in statement})
 
     def _positions(self, items: pa.Table, history: History, rng: np.random.Generator) -> pa.Table:
@@ -163,12 +168,6 @@ def material_rows(world: World) -> pa.Table:
         for i, m in enumerate(world.materials)
     ]  # fmt: skip
     return pa.Table.from_pylist(rows)
-
-
-def load_statements(path: Path) -> list[tuple[str, str]]:
-    """(table, SELECT) pairs of a load.sql: each statement follows a line `-- table: NAME`."""
-    parts = path.read_text("utf-8").split("-- table: ")[1:]
-    return [(head.strip(), body.strip().rstrip(";")) for head, body in (p.split("\n", 1) for p in parts)]
 
 
 def group_keys() -> list[str]:
