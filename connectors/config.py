@@ -15,6 +15,8 @@ from connectors.document import Document, parse
 from connectors.mapping import Mapping, load
 
 _ENV = re.compile(r"\$\{ENV:([A-Za-z_]\w*)\}")
+_SECRET_NAME = re.compile(r"pass|secret|token|key", re.IGNORECASE)
+_URL_PASSWORD = re.compile(r"(://[^:/@\s]+:)[^@\s]+@")
 
 
 class SystemConfig(BaseModel):
@@ -98,3 +100,20 @@ def read_config(path: Path) -> Configured:
         if name in names[:position]:
             raise document.error(("systems", position, "system"), f"the system '{name}' is named twice")
     return Configured(config, path.resolve().parent, document)
+
+
+def redacted(text: str, connection: dict[str, Any]) -> str:
+    """`text` without any secret of this connection: values from the environment, and what is named like a secret."""
+    for secret in _secrets(connection, secret=False):
+        text = text.replace(secret, "***")
+    return _URL_PASSWORD.sub(r"\1***@", text)
+
+
+def _secrets(value: Any, *, secret: bool) -> list[str]:
+    if isinstance(value, dict):
+        return [s for k, v in value.items() for s in _secrets(v, secret=secret or bool(_SECRET_NAME.search(str(k))))]
+    if isinstance(value, list):
+        return [s for v in value for s in _secrets(v, secret=secret)]
+    text = str(value)
+    named = [os.environ[n] for n in _ENV.findall(text) if os.environ.get(n)]
+    return named + ([text] if secret and len(text) > 3 else [])

@@ -117,7 +117,9 @@ def _stream(document: dict[str, Any]) -> Stream:
         )
         for p in table["properties"]
     )
-    return Stream(table["name"], table["businessName"], document["version"], fields, latency["value"] * _SECONDS[latency["unit"]])
+    return Stream(
+        table["name"], table["businessName"], document["version"], fields, latency["value"] * _SECONDS[latency["unit"]]
+    )
 
 
 def utc_text(instant: datetime) -> str:

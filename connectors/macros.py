@@ -34,7 +34,12 @@ def identifier(name: str) -> str:
 
 def definitions(zone: str, units: Mapping[str, str], status: Mapping[str, str]) -> list[str]:
     """The CREATE MACRO statements for one mapping."""
-    return [_NUMBER, _INSTANT.replace("{zone}", literal(zone)), _translation("unit", units), _translation("status", status)]
+    return [
+        _NUMBER,
+        _INSTANT.replace("{zone}", literal(zone)),
+        _translation("unit", units),
+        _translation("status", status),
+    ]
 
 
 def _translation(name: str, words: Mapping[str, str]) -> str:

@@ -18,7 +18,9 @@ from connectors.document import Document, DocumentError, parse, substitute
 from connectors.schedule import Schedule, schedule, seconds
 
 _FROM = re.compile(r"\s*(\w+)(?:\s+(?:as\s+)?(\w+))?", re.IGNORECASE)
-_JOIN_WORDS = frozenset("left right inner outer full cross natural semi anti asof positional join lateral".split())
+_JOIN = re.compile(
+    r"left|right|inner|outer|full|cross|natural|semi|anti|asof|positional|join|lateral|using|on", re.IGNORECASE
+)
 
 
 def _sql(value: object) -> str:
@@ -68,11 +70,13 @@ class StreamSpec(BaseModel):
         found = _FROM.match(self.from_)
         if not found:
             return ""
-        return found[2] if found[2] and found[2].lower() not in _JOIN_WORDS | {"using", "on"} else found[1]
+        return found[2] if found[2] and not _JOIN.fullmatch(found[2]) else found[1]
 
     @property
     def sql_text(self) -> str:
-        return " ".join([f"from {self.from_}", self.where or "", self.organisation or "", self.coverage, *self.fields.values()])
+        return " ".join(
+            [f"from {self.from_}", self.where or "", self.organisation or "", self.coverage, *self.fields.values()]
+        )
 
 
 class MappingSpec(BaseModel):
@@ -161,7 +165,9 @@ def _check(document: Document, spec: MappingSpec, name: str) -> None:
     known = {f.name for f in contract.fields}
     for field in stream.fields:
         if field not in known:
-            raise document.error((*path, "fields", field), f"{name} has no field '{field}'; it has {', '.join(sorted(known))}")
+            raise document.error(
+                (*path, "fields", field), f"{name} has no field '{field}'; it has {', '.join(sorted(known))}"
+            )
     missing = [f.name for f in contract.fields if f.required and f.name not in stream.fields]
     if missing:
         raise document.error((*path, "fields"), f"{name} needs an expression for {', '.join(missing)}")

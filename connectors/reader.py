@@ -137,7 +137,9 @@ def _map_page(transform: Transform, writing: Writing, page: Page, rows: Sequence
 def _look_up(parts: SystemParts, stream: str, transform: Transform) -> None:
     """Read whole what the driving table is joined with."""
     for name in parts.mapping.lookups(stream):
-        tables = [to_arrow(page.columns, page.rows) for page in parts.source.read(parts.mapping.spec.tables[name], None)]
+        tables = [
+            to_arrow(page.columns, page.rows) for page in parts.source.read(parts.mapping.spec.tables[name], None)
+        ]
         transform.lookup(name, tables)
 
 
@@ -150,7 +152,9 @@ def _complete(read: _Read, transform: Transform, writing: Writing) -> None:
             silent = [transform.fallback_group()]
     else:
         wait = max(HEARTBEAT_SECONDS, read.parts.mapping.spec.streams[read.stream].every.interval)
-        silent = [g for g, last in known.items() if g not in writing.groups and _age(last.sent_at, read.began) >= wait - 1]
+        silent = [
+            g for g, last in known.items() if g not in writing.groups and _age(last.sent_at, read.began) >= wait - 1
+        ]
     for group in silent:
         writing.append(group, transform.schema.empty_table())
 

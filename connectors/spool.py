@@ -9,7 +9,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,8 +31,9 @@ CREATE TABLE IF NOT EXISTS batch (
 CREATE INDEX IF NOT EXISTS batch_state ON batch (state, seq);
 CREATE TABLE IF NOT EXISTS stream (stream TEXT PRIMARY KEY, state TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS covered (
-  stream TEXT NOT NULL, organisation TEXT NOT NULL, coverage TEXT NOT NULL, sha256 TEXT NOT NULL, observed_at TEXT NOT NULL,
-  sent_at TEXT NOT NULL, PRIMARY KEY (stream, organisation, coverage));
+  stream TEXT NOT NULL, organisation TEXT NOT NULL, coverage TEXT NOT NULL,
+  sha256 TEXT NOT NULL, observed_at TEXT NOT NULL, sent_at TEXT NOT NULL,
+  PRIMARY KEY (stream, organisation, coverage));
 """
 
 
@@ -218,7 +219,9 @@ class Spool:
         """Forget batches acknowledged longer than `keep` ago; their number."""
         before = utc_text(now - keep)
         with self._transaction() as db:
-            rows = db.execute("SELECT batch_id FROM batch WHERE state = 'acknowledged' AND at < ?", (before,)).fetchall()
+            rows = db.execute(
+                "SELECT batch_id FROM batch WHERE state = 'acknowledged' AND at < ?", (before,)
+            ).fetchall()
             db.execute("DELETE FROM batch WHERE state = 'acknowledged' AND at < ?", (before,))
         for (batch_id,) in rows:
             (self.bodies / f"{batch_id}.parquet").unlink(missing_ok=True)
@@ -247,7 +250,9 @@ class Writing:
         """Rows by group so far."""
         return {group: body.rows for group, body in self._bodies.items()}
 
-    def commit(self, make: MakeHeader, state: StreamState, *, unchanged: Callable[[BatchHeader], bool] | None = None) -> list[BatchHeader]:
+    def commit(
+        self, make: MakeHeader, state: StreamState, *, unchanged: Callable[[BatchHeader], bool] | None = None
+    ) -> list[BatchHeader]:
         """Close and flush the bodies, then make them and the cursor durable in one step. `unchanged` may drop a
         batch that says what the last one said."""
         with _disk(self.spool.folder, self.discard):
@@ -263,10 +268,8 @@ class Writing:
     def discard(self) -> None:
         """Forget all that was written."""
         for group, body in self._bodies.items():
-            try:
+            with suppress(OSError):  # the disk may be full; the file goes anyway
                 body.writer.close()
-            except OSError:
-                pass  # the disk is full; the file goes anyway
             body.path.unlink(missing_ok=True)
             (self.spool.bodies / f"{self._ids[group]}.parquet").unlink(missing_ok=True)
         self._bodies.clear()
@@ -286,7 +289,12 @@ class Writing:
             while chunk := file.read(1 << 20):
                 digest.update(chunk)
             os.fsync(file.fileno())
-        facts = {"batch_id": self._ids[group], "rows": body.rows, "size": body.path.stat().st_size, "sha256": digest.hexdigest()}
+        facts = {
+            "batch_id": self._ids[group],
+            "rows": body.rows,
+            "size": body.path.stat().st_size,
+            "sha256": digest.hexdigest(),
+        }
         body.path.rename(self.spool.bodies / f"{self._ids[group]}.parquet")
         return make(group, facts)
 
@@ -322,7 +330,9 @@ def _sync(folder: Path) -> None:
 
 
 def _full(folder: Path) -> SpoolFull:
-    return SpoolFull(f"the disk of {folder} is full: nothing was kept of this read and its cursor stays; free some space")
+    return SpoolFull(
+        f"the disk of {folder} is full: nothing was kept of this read and its cursor stays; free some space"
+    )
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from connectors.document import DocumentError
 from connectors.macros import definitions, identifier, literal
 from connectors.mapping import Mapping
 from connectors.sources.base import Skipped
-from connectors.tables import concat, raw_json, to_arrow
+from connectors.tables import concat, raw_json
 
 MEMORY = "256MB"
 THREADS = 2
@@ -59,7 +59,12 @@ class Transform:
         self._fields = [self._field(f) for f in self.contract.fields if f.name in self.spec.fields]
         default = literal(mapping.organisation)
         self._split = [
-            _Column("_organisation", f"coalesce({self.spec.organisation or default}, {default})", "VARCHAR", self._line("organisation")),
+            _Column(
+                "_organisation",
+                f"coalesce({self.spec.organisation or default}, {default})",
+                "VARCHAR",
+                self._line("organisation"),
+            ),
             _Column("_coverage", f"coalesce({self.spec.coverage}, 'all')", "VARCHAR", self._line("coverage")),
         ]
         self._db = duckdb.connect(":memory:", config=_CONFIG)
@@ -87,8 +92,7 @@ class Transform:
         table = self._steady(table)
         driving = table.append_column("_row", numbers)
         self._db.register(self.spec.driving, driving)
-        mapped = self._map(table.column_names)
-        mapped = self._once(mapped, table.num_rows)
+        mapped = self._once(self._map(table.column_names))
         if mapped.num_rows < table.num_rows and self.mapping.lookups(self.stream):
             mapped = pa.concat_tables([mapped, self._lost(table.column_names)])
         yield from self._grouped(mapped)
@@ -109,7 +113,7 @@ class Transform:
             return min(self.groups)
         columns = ", ".join(c.sql for c in self._split)
         try:
-            row = self._db.sql(f"SELECT {columns}").fetchone()
+            row = self._db.execute(f"SELECT {columns}").fetchone()
         except duckdb.Error:
             row = None
         return (str(row[0]), str(row[1])) if row else (self.mapping.organisation, "all")
@@ -154,11 +158,16 @@ class Transform:
         tried = [c for c in [*self._split, *self._fields] if not _NO_TRY.search(c.sql)]
         guarded = [f"TRY(struct_pack(v := CAST({c.sql} AS {c.type}))) AS {identifier(c.name)}" for c in tried]
         plain = [f"CAST({c.sql} AS {c.type}) AS {identifier(c.name)}" for c in self._fields if c not in tried]
-        said = [f"CASE WHEN {identifier(c.name)} IS NULL THEN {literal(self._complaint(c))} || {identifier('!' + c.name)} END" for c in tried]
-        shown = [f"{self._operands(c, names)} AS {identifier('!' + c.name)}" for c in tried]
+        said = [
+            f"CASE WHEN {identifier(c.name)} IS NULL THEN {literal(self._complaint(c))} || {_shown(c)} END"
+            for c in tried
+        ]
+        shown = [f"{self._operands(c, names)} AS {_shown(c)}" for c in tried]
         where = self.spec.where or "true"
         keep = where if _NO_TRY.search(where) else f"coalesce(TRY(struct_pack(v := ({where}))), {{'v': true}}).v"
-        inner = f"SELECT {self.spec.alias}._row AS _row, {self._raw(names)} AS _raw, {', '.join(guarded + plain + shown)}"
+        inner = (
+            f"SELECT {self.spec.alias}._row AS _row, {self._raw(names)} AS _raw, {', '.join(guarded + plain + shown)}"
+        )
         outer = [f"{identifier(c.name)}.v AS {identifier(c.name)}" for c in tried]
         kept = [identifier(c.name) for c in self._fields if c not in tried]
         query = (
@@ -183,29 +192,34 @@ class Transform:
     def _operands(self, column: _Column, names: list[str]) -> str:
         """SQL text that shows what the source gave for the columns an expression uses."""
         used = [n for n in names if re.search(rf"(?<!\w){re.escape(n)}(?!\w)", column.sql)]
-        parts = [f"{literal(n + ' = ')} || coalesce(CAST({self.spec.alias}.{identifier(n)} AS VARCHAR), 'NULL')" for n in used]
+        parts = [
+            f"{literal(n + ' = ')} || coalesce(CAST({self.spec.alias}.{identifier(n)} AS VARCHAR), 'NULL')"
+            for n in used
+        ]
         return f"left(concat_ws(', ', {', '.join(parts)}), 200)" if parts else literal(column.sql[:200])
 
-    def _once(self, mapped: pa.Table, rows: int) -> pa.Table:
+    def _once(self, mapped: pa.Table) -> pa.Table:
         """Each driving row gives one record; where a join gives more, the first is kept and says so."""
         if not self.mapping.lookups(self.stream) or pc.count_distinct(mapped["_row"]).as_py() == mapped.num_rows:
             return mapped
-        problem = literal(f"the join in `from` gives this row %s times ({self.mapping.name}, line {self._line('from')})")
+        problem = literal(f" records come from this row by a join ({self.mapping.name}, line {self._line('from')})")
         others = [n for n in mapped.column_names if n not in {"_row", "_problem"}]
         firsts = ", ".join(f"first({identifier(n)}) AS {identifier(n)}" for n in others)
-        times = f"CASE WHEN count(*) > 1 THEN replace({problem}, '%s', CAST(count(*) AS VARCHAR)) END"
+        times = f"CASE WHEN count(*) > 1 THEN count(*) || {problem} END"
+        said = f"nullif(concat_ws('; ', first(_problem), {times}), '') AS _problem"
         self._db.register("_mapped", mapped)
-        query = f"SELECT _row, nullif(concat_ws('; ', first(_problem), {times}), '') AS _problem, {firsts} FROM _mapped GROUP BY _row ORDER BY _row"
-        return self._db.sql(query).to_arrow_table().select(mapped.column_names)
+        rows = self._db.sql(f"SELECT _row, {said}, {firsts} FROM _mapped GROUP BY _row ORDER BY _row").to_arrow_table()
+        return rows.select(mapped.column_names)
 
     def _lost(self, names: list[str]) -> pa.Table:
         """Driving rows that an inner join drops: they must not vanish, so they travel with a problem."""
-        alias, organisation, coverage = self.spec.alias, *self.fallback_group()
-        problem = f"a join in `from` loses this row ({self.mapping.name}, line {self._line('from')}); use a left join"
+        alias, (organisation, coverage) = self.spec.alias, self.fallback_group()
+        problem = f"a join loses this row ({self.mapping.name}, line {self._line('from')}); use a left join"
+        split = f"{literal(organisation)} AS _organisation, {literal(coverage)} AS _coverage"
         empty = ", ".join(f"CAST(NULL AS {c.type}) AS {identifier(c.name)}" for c in self._fields)
         query = (
             f"SELECT {alias}._row AS _row, {self._raw(names)} AS _raw, {literal(problem)} AS _problem, "
-            f"{literal(organisation)} AS _organisation, {literal(coverage)} AS _coverage, {empty} FROM {self.spec.driving} AS {alias} "
+            f"{split}, {empty} FROM {self.spec.driving} AS {alias} "
             f"WHERE {alias}._row NOT IN (SELECT {alias}._row FROM {self.spec.from_})"
         )
         return self._db.sql(query).to_arrow_table()
@@ -224,7 +238,8 @@ class Transform:
     def _complete(self, table: pa.Table) -> pa.Table:
         """Exactly the contract's columns, those the mapping does not fill as NULL."""
         columns = [
-            table[f.name].cast(f.type) if f.name in table.column_names else pa.nulls(table.num_rows, f.type) for f in self.schema
+            table[f.name].cast(f.type) if f.name in table.column_names else pa.nulls(table.num_rows, f.type)
+            for f in self.schema
         ]
         return pa.Table.from_arrays(columns, schema=self.schema)
 
@@ -235,13 +250,15 @@ class Transform:
             try:
                 self._db.sql(f"SELECT CAST({column.sql} AS {column.type}) FROM {self.spec.from_} LIMIT 0").fetchall()
             except duckdb.Error as cause:
-                return DocumentError(self.mapping.name, column.line, f"{self.stream}.{column.name}: {_first_line(cause)}")
+                return DocumentError(
+                    self.mapping.name, column.line, f"{self.stream}.{column.name}: {_first_line(cause)}"
+                )
         return DocumentError(self.mapping.name, self._line(), f"{self.stream}: {_first_line(error)}")
 
 
-def driving_table(columns: Any, rows: Any) -> pa.Table:
-    """A page's rows as the table `Transform.page` takes."""
-    return to_arrow(columns, rows)
+def _shown(column: _Column) -> str:
+    """The column that tells what an expression was given."""
+    return identifier("!" + column.name)
 
 
 def _first_line(error: duckdb.Error) -> str:
