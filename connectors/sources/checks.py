@@ -19,6 +19,8 @@ def required(spec: Mapping[str, Any], key: str, where: str) -> Any:
 def require_columns(table: Mapping[str, Any], found: Sequence[str], where: str) -> None:
     """Abort that names each column the table needs (`columns`, `cursor`) and the source does not give."""
     needed = [*table.get("columns", ()), *([table["cursor"]] if table.get("cursor") else ())]
-    missing = [name for name in needed if name not in found]
+    # Databases fold the case of names, each its own way; DuckDB does not care.
+    folded = {name.lower() for name in found}
+    missing = [name for name in needed if str(name).lower() not in folded]
     if missing:
         raise Abort(f"Column {', '.join(map(repr, missing))} is missing in {where}; it has: {', '.join(found)}.")

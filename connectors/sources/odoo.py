@@ -33,13 +33,16 @@ class OdooSource:
         model, names = str(required(table, "model", "the table")), list(required(table, "fields", "the table"))
         types, at = self._types(model, names)
         columns = ["id", *(c for name in names if name != "id" for c in _columns(name, types[name]))]
+        sides = (-1, 1) if table.get("sides") else ()
         require_columns(table, columns, f"model {model}")
+        header = [*columns, "_side"] if sides else columns
         domain = list(table.get("domain", ()))
         changed = [[table["cursor"], ">=", since]] if since is not None and table.get("cursor") else []
         for part in self._parts(table, domain, changed):
             for records in self._records(model, names, part, table):
-                yield Page(columns, [_row(record, names, types) for record in records], at)
-        yield Page(columns, [], at)
+                rows = [_row(record, names, types) for record in records]
+                yield Page(header, [(*row, side) for row in rows for side in sides] if sides else rows, at)
+        yield Page(header, [], at)
 
     def _parts(self, table: Mapping[str, Any], domain: list[Any], changed: list[Any]) -> Iterable[list[Any]]:
         """One domain for all, or, with `whole`, one per chunk of the groups that hold a changed row."""

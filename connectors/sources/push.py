@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from connectors.sources.checks import require_columns, required
 
 BODY_BYTES_MAX = 8 << 20
 PAGE_ROWS = 5_000
+KEPT = timedelta(days=30)
 STARTED_WITHIN_SECONDS = 10.0
 
 
@@ -76,7 +77,7 @@ class PushSource:
         observed_at, after = datetime.now(UTC), 0
         if since is not None:
             after = int(since) - 1
-            self._store.forget(int(since))
+            self._store.forget(int(since), table.get("match", {}))
         yield Page(header, [], observed_at)
         while events := self._store.after(after):
             after = events[-1][0]
@@ -141,10 +142,16 @@ class EventStore:
                 raise Retry(f"The agent's store of pushed events does not answer: {error}.") from None
         return [(row[0], row[1], _parsed(row[2])) for row in found]
 
-    def forget(self, before: int) -> None:
+    def forget(self, before: int, match: Mapping[str, Any]) -> None:
+        """Drop this table's events before the cursor, and those no table has asked for in a month."""
+        old = (datetime.now(UTC) - KEPT).isoformat()
         with self._lock:
             try:
-                self._db.execute("delete from event where seq < ?", (before,))
+                found = self._db.execute("select seq, body, at from event where seq < ?", (before,)).fetchall()
+                done = [(seq,) for seq, body, at in found if at < old or _matches(_parsed(body), match)]
+                self._db.execute("begin immediate")
+                self._db.executemany("delete from event where seq = ?", done)
+                self._db.execute("commit")
             except sqlite3.Error as error:
                 raise Retry(f"The agent's store of pushed events does not answer: {error}.") from None
 

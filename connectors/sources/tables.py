@@ -191,7 +191,7 @@ def _fixed(path: Path, table: Mapping[str, Any]) -> Iterator[Part]:
     encoding = str(table.get("encoding") or find_encoding(path))
     widths = {str(name): (int(a) - 1, int(b)) for name, (a, b) in required(table, "widths", "the table").items()}
     lines = enumerate(_lines(path, encoding), 1)
-    for _ in islice(lines, int(table.get("header", 0))):
+    for _ in islice(lines, int(table.get("header") or 0)):
         pass
     while part := list(islice(lines, PAGE_ROWS)):
         rows: list[tuple[str | None, ...]] = []
