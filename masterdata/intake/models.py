@@ -16,7 +16,7 @@ ACCOUNT = "state <> 'applied' or (pending = 0 and rows_in = applied + unchanged 
 
 
 class Batch(Base):
-    """What an agent delivered: header, state, account of its rows, verdict of the gate. `origin_id` is set on replays."""
+    """What an agent delivered: header, state, account of its rows, the gate's verdict. Replays name their origin."""
 
     __tablename__ = "batch"
     __table_args__ = (

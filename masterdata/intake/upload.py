@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from io import BytesIO
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 from uuid import UUID
 
 from sqlalchemy import select, text
@@ -37,12 +37,12 @@ class WrongOffset(Conflict):
 
     def __init__(self, asked: int, offset: int) -> None:
         super().__init__(f"The body continues at {offset}, not at {asked}.", upload_offset=offset)
-        self.offset = offset
+        self.headers = {"Upload-Offset": str(offset)}
 
 
 class DigestMismatch(HubError):
     status, title = 422, "Body does not match its digest"
-    offset = 0
+    headers: ClassVar = {"Upload-Offset": "0"}
 
 
 @dataclass(frozen=True)

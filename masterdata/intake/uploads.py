@@ -15,7 +15,7 @@ from hub.errors import TooLarge, Unprocessable
 from identity.access import CanWriteBatches, SessionDep
 from masterdata.intake import landing, upload
 from masterdata.intake.schemas import UploadState
-from masterdata.intake.upload import Chunk, DigestMismatch, WrongOffset
+from masterdata.intake.upload import Chunk
 
 router = APIRouter(prefix="/v1", tags=["batches"])
 
@@ -67,10 +67,7 @@ def append_body(
     batch_id: UUID, session: SessionDep, agent: CanWriteBatches, chunk: Annotated[Chunk, Depends(received_chunk)]
 ) -> Response:
     """Add a chunk; 202 with the last one: the batch has landed."""
-    try:
-        state = upload.append(session, agent, batch_id, chunk)
-    except (WrongOffset, DigestMismatch) as error:
-        return _problem(error)
+    state = upload.append(session, agent, batch_id, chunk)
     if state.state == "announced":
         return _offset(204, state)
     return JSONResponse({"state": "landed"}, 202, {"Upload-Offset": str(state.upload_offset)})
@@ -87,10 +84,3 @@ def list_own_batches(
 
 def _offset(status: int, state: UploadState) -> Response:
     return Response(status_code=status, headers={"Upload-Offset": str(state.upload_offset)})
-
-
-def _problem(error: WrongOffset | DigestMismatch) -> Response:
-    """The resumable-upload rules want the offset as a header, which a problem raised further up would lose."""
-    body = {"title": error.title, "status": error.status, "detail": error.detail, "upload_offset": error.offset}
-    headers = {"Upload-Offset": str(error.offset)}
-    return JSONResponse({"type": "about:blank", **body}, error.status, headers, media_type="application/problem+json")

@@ -14,7 +14,7 @@ MATERIAL = ["source_material.organisation_id", "source_material.id"]
 
 
 class SourceSystem(Base):
-    """A legacy system. `organisation_id` runs it; `organisations` (itself included) are those whose stock it may hold."""
+    """A legacy system. `organisation_id` runs it; `organisations` (it included) are those whose stock it may hold."""
 
     __tablename__ = "source_system"
     __table_args__ = (UniqueConstraint("key"),)
