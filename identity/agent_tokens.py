@@ -13,8 +13,8 @@ from joserfc.jwk import OKPKey
 from hub.errors import Unauthenticated, Unprocessable
 
 AUDIENCE: Final = "group-hub"
-# RFC 9864 names the curve; the older name is what most libraries still write.
-ALGORITHMS: Final = ("Ed25519", "EdDSA")
+# By RFC 9864, which deprecates the name EdDSA for not saying the curve.
+ALGORITHM: Final = "Ed25519"
 LIFETIME_MAX, SKEW = 300, 60
 LONGEST_TOKEN = 4_096
 
@@ -32,7 +32,7 @@ def claimed_agent(token: str) -> UUID:
 def verify(token: str, public_jwk: dict[str, Any], agent_id: UUID) -> str:
     """Checks signature, address and times; returns the token's own id (jti)."""
     try:
-        claims = jwt.decode(token, OKPKey.import_key(public_jwk), algorithms=list(ALGORITHMS)).claims
+        claims = jwt.decode(token, OKPKey.import_key(public_jwk), algorithms=[ALGORITHM]).claims
     except (JoseError, ValueError):
         raise Unauthenticated("The token's signature does not fit the agent's registered key.") from None
     if claims.get("iss") != str(agent_id) or claims.get("sub") != str(agent_id):

@@ -21,7 +21,7 @@ class Person(Base):
     __table_args__ = (
         CheckConstraint("locale in ('zh', 'en')", "locale"),
         CheckConstraint("theme in ('system', 'light', 'dark')", "theme"),
-        CheckConstraint("density in ('comfortable', 'compact')", "density"),
+        CheckConstraint("density in ('roomy', 'standard', 'compact')", "density"),
         CheckConstraint("email = lower(email)", "email"),
     )
 
@@ -34,7 +34,7 @@ class Person(Base):
     locale: Mapped[str] = mapped_column(default="zh")
     zone: Mapped[str] = mapped_column(default="Asia/Shanghai")
     theme: Mapped[str] = mapped_column(default="system")
-    density: Mapped[str] = mapped_column(default="comfortable")
+    density: Mapped[str] = mapped_column(default="standard")
     disabled_at: Mapped[Instant | None]
     created_at: Mapped[Now]
 

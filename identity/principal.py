@@ -43,7 +43,7 @@ class Principal:
     locale: str = "zh"
     zone: str = "Asia/Shanghai"
     theme: str = "system"
-    density: str = "comfortable"
+    density: str = "standard"
     session_id: UUID | None = None
     csrf: str = ""
     token_id: str = ""

@@ -42,6 +42,17 @@ FUNCTIONS = {
         select s.id, s.csrf, s.person_id, s.email, s.name, s.locale, s.zone, s.theme, s.density, s.organisation_id,
                m.kind, m.scopes, (select array_agg(id) from downward)
         from signed_in s cross join member m $$""",
+    # Every organisation the bound person may act for: those of a membership and all below them.
+    "identity_my_organisations()": """
+        returns table (id uuid, key text, kind text, name_zh text, name_en text) language sql stable as $$
+        with recursive covered (id) as (
+            select m.organisation_id from membership m
+            where m.person_id = nullif(current_setting('hub.person', true), '')::uuid
+            union
+            select o.id from covered c join organisation o on o.parent_id = c.id
+        )
+        select o.id, o.key, o.kind, o.name_zh, o.name_en from covered c join organisation o on o.id = c.id
+        where o.closed_at is null or o.closed_at > now() order by o.rank, o.key $$""",
     # At most once a minute, and never waiting for another request of the same session.
     "identity_session_seen(given uuid)": """
         returns void language sql as $$
@@ -53,6 +64,10 @@ FUNCTIONS = {
         language sql stable as $$
         select id, organisation_id, password_hash, name, locale from person
         where email = given and disabled_at is null $$""",
+    "identity_is_key(given text)": """
+        returns boolean language sql stable as $$ select exists (select from organisation where key = given) $$""",
+    "identity_is_taken(given text)": """
+        returns boolean language sql stable as $$ select exists (select from person where email = given) $$""",
     "identity_knows_address(given uuid, at text)": """
         returns boolean language sql stable as $$
         select exists (select from login_session where person_id = given and address = at) $$""",
@@ -62,10 +77,16 @@ FUNCTIONS = {
         where l.token_hash = given and l.used_at is null and l.expires_at > now() and p.disabled_at is null $$""",
     "identity_redeem_link(given bytea)": """
         returns table (person_id uuid, organisation_id uuid, purpose text) language sql as $$
-        update one_time_link l set used_at = now() from person p
-        where l.token_hash = given and l.used_at is null and l.expires_at > now()
-          and p.id = l.person_id and p.disabled_at is null
-        returning p.id, p.organisation_id, l.purpose $$""",
+        with used as (
+            update one_time_link l set used_at = now() from person p
+            where l.token_hash = given and l.used_at is null and l.expires_at > now()
+              and p.id = l.person_id and p.disabled_at is null
+            returning l.id, p.id as person_id, p.organisation_id, l.purpose
+        ), older as (
+            update one_time_link l set used_at = now() from used
+            where l.person_id = used.person_id and l.id <> used.id and l.used_at is null
+        )
+        select person_id, organisation_id, purpose from used $$""",
     "identity_agent(given uuid)": """
         returns table (organisation_id uuid, name text, public_jwk jsonb, is_disabled boolean, granted uuid[])
         language sql stable as $$
@@ -84,10 +105,10 @@ FUNCTIONS = {
         select new_id, new_key, 'group', zh, en, '', '', 0, money, at_zone
         where not exists (select from organisation)
         returning id $$""",
-    # The group without anyone who could administer it.
+    # The group, as long as nobody can sign in.
     "identity_orphan_group()": """
         returns uuid language sql stable as $$
-        select id from organisation where parent_id is null and not exists (select from membership)
+        select id from organisation where parent_id is null and not exists (select from person where password_hash is not null)
         order by created_at limit 1 $$""",
 }
 
@@ -152,7 +173,7 @@ def _people() -> None:
         _now("created_at"),
         sa.CheckConstraint("locale in ('zh', 'en')", name=op.f("ck_person_locale")),
         sa.CheckConstraint("theme in ('system', 'light', 'dark')", name=op.f("ck_person_theme")),
-        sa.CheckConstraint("density in ('comfortable', 'compact')", name=op.f("ck_person_density")),
+        sa.CheckConstraint("density in ('roomy', 'standard', 'compact')", name=op.f("ck_person_density")),
         sa.CheckConstraint("email = lower(email)", name=op.f("ck_person_email")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_person")),
         sa.UniqueConstraint("email", name=op.f("uq_person_email")),

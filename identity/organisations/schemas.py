@@ -1,0 +1,43 @@
+"""What the tree of organisations takes and gives."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from identity.fields import In, Key, Line, Out, Zone
+
+Kind = Literal["subsidiary", "supplier", "carrier"]
+
+
+class OrganisationIn(In):
+    """A new organisation below `parent_id` (default: the one the caller acts for)."""
+
+    key: Key
+    kind: Kind = "subsidiary"
+    name_zh: Line
+    name_en: Line
+    seal: Annotated[str, Field(max_length=1, pattern=r"^[^\x00-\x20]?$")] = ""
+    letter: Annotated[str, Field(max_length=1, pattern="^[A-Z]?$")] = ""
+    rank: Annotated[int, Field(ge=0, le=10_000)] = 0
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "CNY"
+    zone: Zone = "Asia/Shanghai"
+    parent_id: UUID | None = None
+
+
+class OrganisationOut(Out):
+    id: UUID
+    parent_id: UUID | None
+    key: str
+    kind: str
+    name_zh: str
+    name_en: str
+    seal: str
+    letter: str
+    rank: int
+    currency: str
+    zone: str
+    closed_at: datetime | None

@@ -1,0 +1,53 @@
+"""HTTP: people and their memberships, for the administrators of their organisations."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from hub.web import SessionDep
+from identity.access import CanReadPeople, CanWritePeople
+from identity.people import service
+from identity.people.schemas import MemberOut, PersonIn, PersonPatch
+
+router = APIRouter(prefix="/v1/people", tags=["people"])
+
+Of = Annotated[UUID | None, Query(description="the organisation; default: the one you act for")]
+
+
+@router.get("", response_model=list[MemberOut])
+def list_people(session: SessionDep, _: CanReadPeople, organisation_id: UUID | None = None) -> list[MemberOut]:
+    """Members of one organisation, or of every organisation you may read."""
+    return [m.out for m in service.list_members(session, organisation_id, limit=1_000)]
+
+
+@router.post("", response_model=MemberOut, status_code=201)
+def create_person(given: PersonIn, session: SessionDep, me: CanWritePeople) -> MemberOut:
+    """Invite a person: a link to set a password goes out by mail, or onto the outbox page."""
+    return service.create_person(session, me, given).out
+
+
+@router.get("/{person_id}", response_model=MemberOut)
+def get_person(person_id: UUID, session: SessionDep, me: CanReadPeople, organisation_id: Of = None) -> MemberOut:
+    """One person as a member of an organisation."""
+    return service.get_member(session, organisation_id or me.organisation_id, person_id).out
+
+
+@router.patch("/{person_id}", response_model=MemberOut)
+def change_person(person_id: UUID, given: PersonPatch, session: SessionDep, me: CanWritePeople) -> MemberOut:
+    """Change roles, or disable and enable the account."""
+    return service.change_person(session, me, person_id, given).out
+
+
+@router.delete("/{person_id}", status_code=204)
+def remove_person(person_id: UUID, session: SessionDep, me: CanWritePeople, organisation_id: Of = None) -> None:
+    """End a membership."""
+    service.remove_member(session, me, organisation_id, person_id)
+
+
+@router.post("/{person_id}/password-reset", status_code=202)
+def send_reset(person_id: UUID, session: SessionDep, me: CanWritePeople, organisation_id: Of = None) -> None:
+    """Send the person a link to set a new password."""
+    service.send_reset(session, me, organisation_id, person_id)

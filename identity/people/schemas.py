@@ -1,0 +1,48 @@
+"""What the administration of people takes and gives."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from identity.fields import Email, In, Line, Out, Zone
+
+Role = Literal["planner", "buyer", "steward", "it", "admin"]
+Roles = Annotated[list[Role], Field(min_length=1, max_length=5)]
+
+
+class PersonIn(In):
+    """A person to invite. `organisation_id` defaults to the one the caller acts for."""
+
+    email: Email
+    name: Line
+    roles: Roles
+    locale: Literal["zh", "en"] = "zh"
+    zone: Zone = "Asia/Shanghai"
+    organisation_id: UUID | None = None
+
+
+class PersonPatch(In):
+    """`roles` are those in `organisation_id`; only the home organisation may disable the account."""
+
+    roles: Roles | None = None
+    is_disabled: bool | None = None
+    organisation_id: UUID | None = None
+
+
+class MemberOut(Out):
+    """One membership of one person."""
+
+    person_id: UUID
+    organisation_id: UUID
+    home_organisation_id: UUID
+    email: str
+    name: str
+    roles: list[Role]
+    scopes: list[str]
+    is_disabled: bool
+    has_password: bool
+    created_at: datetime

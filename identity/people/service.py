@@ -1,0 +1,173 @@
+"""People and their memberships, administered by the organisations they work for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Select, select, text, tuple_
+from sqlalchemy.orm import Session
+
+from hub.columns import new_id
+from hub.errors import Conflict, Forbidden, NotFound
+from identity import links
+from identity.mail import Letter, send
+from identity.models import Membership, Person
+from identity.people.schemas import MemberOut, PersonIn, PersonPatch
+from identity.principal import Principal, act_for
+from identity.scopes import GROUP_ONLY, roles_in, scopes_of
+
+log = structlog.get_logger(__name__)
+
+
+class Member(NamedTuple):
+    membership: Membership
+    person: Person
+
+    @property
+    def out(self) -> MemberOut:
+        return MemberOut(
+            person_id=self.person.id,
+            organisation_id=self.membership.organisation_id,
+            home_organisation_id=self.person.organisation_id,
+            email=self.person.email,
+            name=self.person.name,
+            roles=roles_in(self.membership.scopes),  # type: ignore[arg-type]
+            scopes=self.membership.scopes,
+            is_disabled=self.person.disabled_at is not None,
+            has_password=self.person.password_hash is not None,
+            created_at=self.membership.created_at,
+        )
+
+
+def list_members(
+    session: Session, organisation_id: UUID | None = None, after: tuple[str, UUID] | None = None, limit: int = 100
+) -> Sequence[Member]:
+    """Members by e-mail and organisation, after the given pair."""
+    found = _members().order_by(Person.email, Membership.organisation_id).limit(limit)
+    if organisation_id is not None:
+        found = found.where(Membership.organisation_id == organisation_id)
+    if after is not None:
+        found = found.where(tuple_(Person.email, Membership.organisation_id) > after)
+    return [Member(row[0], row[1]) for row in session.execute(found)]
+
+
+def get_member(session: Session, organisation_id: UUID | None, person_id: UUID) -> Member:
+    """Raises NotFound where the person is no member of the organisation, or neither may be seen."""
+    found = _members().where(Membership.organisation_id == organisation_id, Membership.person_id == person_id)
+    row = session.execute(found).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no person {person_id} in this organisation.")
+    return Member(row[0], row[1])
+
+
+def _members() -> Select[Membership, Person]:
+    return select(Membership, Person).join(Person, Person.id == Membership.person_id)
+
+
+def create_person(session: Session, caller: Principal, given: PersonIn) -> Member:
+    """Invites by mail. Someone who has an account already only becomes a member and is told so; the caller's answer
+    is the same, and raises Conflict only for a membership the caller can see anyway."""
+    organisation_id = _acting(session, caller, given.organisation_id)
+    scopes = _grantable(caller, given.roles)
+    account = session.execute(text("select id from identity_account(:email)"), {"email": given.email}).one_or_none()
+    if account is None:
+        person_id = _invite(session, organisation_id, given)
+    elif session.get(Membership, (organisation_id, account.id)) is not None:
+        raise Conflict(f"{given.email} is a member of this organisation already.")
+    else:
+        person_id = account.id
+        send(session, organisation_id, given.email, Letter("added", given.locale, given.name, links.base_url()))
+    session.add(Membership(organisation_id=organisation_id, person_id=person_id, scopes=scopes))
+    session.flush()
+    log.info("membership_made", person=str(person_id), organisation=str(organisation_id), by=str(caller.id))
+    return get_member(session, organisation_id, person_id)
+
+
+def _invite(session: Session, organisation_id: UUID, given: PersonIn) -> UUID:
+    person_id = add_person(session, organisation_id, given)
+    link = links.issue(session, person_id, organisation_id, "set_password")
+    send(session, organisation_id, given.email, Letter("set_password", given.locale, given.name, link))
+    return person_id
+
+
+def add_person(session: Session, organisation_id: UUID, given: PersonIn) -> UUID:
+    """An account without a password, at home in the organisation the session acts for; raises Conflict where a
+    disabled one has the same e-mail."""
+    taken = session.scalar(text("select identity_is_taken(:email)"), {"email": given.email})
+    if taken:
+        raise Conflict(f"{given.email} cannot be invited: the account is disabled.")
+    person = Person(
+        id=new_id(),
+        organisation_id=organisation_id,
+        email=given.email,
+        name=given.name,
+        locale=given.locale,
+        zone=given.zone,
+    )
+    session.add(person)
+    session.flush()
+    return person.id
+
+
+def change_person(session: Session, caller: Principal, person_id: UUID, given: PersonPatch) -> Member:
+    organisation_id = _acting(session, caller, given.organisation_id)
+    member = get_member(session, organisation_id, person_id)
+    if given.roles is not None:
+        _not_self(caller, person_id, "change your own roles")
+        member.membership.scopes = _grantable(caller, given.roles)
+    if given.is_disabled is not None:
+        _not_self(caller, person_id, "disable or enable yourself")
+        _only_home(member.person, organisation_id)
+        member.person.disabled_at = datetime.now(UTC) if given.is_disabled else None
+    session.flush()
+    log.info("membership_changed", person=str(person_id), organisation=str(organisation_id), by=str(caller.id))
+    return member
+
+
+def remove_member(session: Session, caller: Principal, organisation_id: UUID | None, person_id: UUID) -> None:
+    """Ends the membership; the account stays, and what it did."""
+    acting = _acting(session, caller, organisation_id)
+    _not_self(caller, person_id, "remove yourself")
+    session.delete(get_member(session, acting, person_id).membership)
+    session.flush()
+    log.info("membership_ended", person=str(person_id), organisation=str(acting), by=str(caller.id))
+
+
+def send_reset(session: Session, caller: Principal, organisation_id: UUID | None, person_id: UUID) -> None:
+    """A new link by mail, or on the outbox page; the home organisation's right alone."""
+    acting = _acting(session, caller, organisation_id)
+    person = get_member(session, acting, person_id).person
+    _only_home(person, acting)
+    purpose: links.Purpose = "reset" if person.password_hash else "set_password"
+    link = links.issue(session, person.id, acting, purpose)
+    send(session, acting, person.email, Letter("reset", person.locale, person.name, link))
+
+
+def _acting(session: Session, caller: Principal, organisation_id: UUID | None) -> UUID:
+    wanted = organisation_id or caller.organisation_id
+    if wanted is None:
+        raise Forbidden("Say for which organisation: organisation_id.")
+    act_for(session, caller, wanted)
+    return wanted
+
+
+def _grantable(caller: Principal, roles: Sequence[str]) -> list[str]:
+    scopes = scopes_of(roles)
+    beyond = sorted(set(scopes) - GROUP_ONLY - caller.scopes)
+    if beyond:
+        raise Forbidden(f"You cannot grant what you do not hold: {', '.join(beyond)}.")
+    return scopes
+
+
+def _not_self(caller: Principal, person_id: UUID, what: str) -> None:
+    if caller.id == person_id:
+        raise Conflict(f"You cannot {what}: ask another administrator, so that there always is one.")
+
+
+def _only_home(person: Person, organisation_id: UUID) -> None:
+    if person.organisation_id != organisation_id:
+        raise Forbidden("Only the person's home organisation may reset or disable the account.")
