@@ -8,13 +8,14 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import structlog
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from connectors import identity
@@ -46,7 +47,7 @@ def _plainly() -> Iterator[None]:
         yield
     except _EXPECTED as error:
         words = f"file not found: {error.filename}" if isinstance(error, FileNotFoundError) else str(error)
-        Console(stderr=True).print(f"[red]✗[/] {words}", highlight=False, soft_wrap=True)
+        Console(stderr=True).print(f"[red]✗[/] {escape(words)}", highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None
 
 
@@ -78,10 +79,10 @@ def enrol(
                 f"This state folder already has a key ({state / 'agent.key'}). Choose another --state to enrol again."
             )
             raise typer.Exit(2)
-        key, link = identity.make_key(), Uplink(hub, None)
-        answer = link.enrol(code, identity.public_jwk(key), name)
+        key = identity.make_key()
+        with closing(Uplink(hub, None)) as link:
+            answer = link.enrol(code, identity.public_jwk(key), name)
         identity.save(state, str(answer["agent_id"]), key)
-        link.close()
     out.print(f"[green]✓[/] Enrolled as {answer['agent_id']}. It may send for:")
     for system in answer.get("systems", []):
         out.print(f"  {system['system']}: {', '.join(system['organisations'])}")
@@ -113,7 +114,7 @@ def _check_system(configured: Configured, config: SystemConfig, show: int) -> in
             state=configured.folder_of(config),
         )
     except (DocumentError, SourceError) as error:
-        out.print(f"[red]✗[/] {redacted(str(error), config.connection)}", highlight=False)
+        out.print(f"[red]✗[/] {escape(redacted(str(error), config.connection))}", highlight=False)
         return 1
     bad = 0
     for stream in mapping.spec.streams:
@@ -121,7 +122,7 @@ def _check_system(configured: Configured, config: SystemConfig, show: int) -> in
             with out.status(f"{config.system}: {stream} …"):
                 finding = check_stream(mapping, source, stream, show)
         except (SourceError, DocumentError) as error:
-            out.print(f"[red]✗ {stream}[/]: {redacted(str(error), config.connection)}", highlight=False)
+            out.print(f"[red]✗ {stream}[/]: {escape(redacted(str(error), config.connection))}", highlight=False)
             bad += 1
             continue
         _show(finding, mapping.name)
@@ -141,11 +142,12 @@ def _show(finding: Finding, mapping: str) -> None:
             table.add_row(_wrapped(json.loads(raw)), _wrapped({k: str(v) for k, v in mapped.items()}))
         out.print(table)
     for note in finding.notes:
-        out.print(f"  [yellow]•[/] {note}", highlight=False)
+        out.print(f"  [yellow]•[/] {escape(note)}", highlight=False)
     for v in finding.violations:
         out.print(
-            f"  [red]•[/] {mapping}, line {v.line}: {v.message} — {v.rows:,} rows, for example {v.example[:300]}",
+            f"  [red]•[/] {mapping}, line {v.line}: {escape(v.message)} — {v.rows:,} rows, for example {escape(v.example[:300])}",
             highlight=False,
+            soft_wrap=True,
         )
 
 
@@ -220,7 +222,7 @@ def status(config: ConfigPath = DEFAULT) -> None:
             *(f"{r['stream']} {r['batch_id']}: {r['problem']}" for r in system["refused"]),
         ]:
             if line:
-                out.print(f"  [red]•[/] {line}", highlight=False)
+                out.print(f"  [red]•[/] {escape(line)}", highlight=False)
 
 
 @app.command()

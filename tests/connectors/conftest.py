@@ -20,7 +20,7 @@ units: {个: C62}
 tables:
   stock: {query: "select code, wh, qty from stock"}
   items: {query: "select code, unit from items"}
-  moves: {query: "select id, code, wh, qty, at from moves where id >= :since", cursor: id}
+  moves: {query: "select id, code, wh, qty, at from moves", cursor: id}
 streams:
   stock_positions:
     every: 1s

@@ -82,7 +82,7 @@ def test_check_sends_nothing_and_names_the_line(config: Path, hub: FakeHub, plan
     change(plant, "insert into stock values (null, 'W1', 'zwölf')")
     result = CliRunner().invoke(app, ["check", "--config", str(config)])
     assert result.exit_code == 1 and hub.calls == []
-    assert "plant.yaml, line 16: quantity cannot be read" in result.output.replace("\n", "")
+    assert "plant.yaml, line 17: quantity cannot be read" in result.output, result.output
 
 
 def test_an_unknown_code_is_said_plainly(plant: Path, running: Running) -> None:
