@@ -25,6 +25,8 @@ def new_id() -> UUID:
 Id = Annotated[UUID, mapped_column(primary_key=True, default=new_id)]
 # Surrogate keys of tables with millions of rows.
 Serial = Annotated[int, mapped_column(BigInteger, Identity())]
+# Without a foreign key, for tables written a million rows at a time.
+OrganisationKey = Annotated[UUID, mapped_column()]
 OrganisationId = Annotated[UUID, mapped_column(ForeignKey("organisation.id"))]
 Instant = Annotated[datetime, mapped_column(DateTime(timezone=True))]
 Now = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=text("clock_timestamp()"))]

@@ -1,13 +1,14 @@
-"""Tables of the ledger: positions and the append-only facts they are a pure function of. See docs/positions.md."""
+"""Tables of the ledger: positions and the append-only facts they are a pure function of. See docs/positions.md.
+No foreign keys here: only the ledger's own set statements write these tables, a million rows at a time."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Date, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy import ARRAY, BigInteger, Date, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hub.columns import Instant, Json, OrganisationId, Quantity, Serial
+from hub.columns import Instant, OrganisationKey, Quantity, Serial
 from hub.database import Base
 
 
@@ -27,15 +28,12 @@ class Position(Base):
     __tablename__ = "position"
     __table_args__ = (
         UniqueConstraint("organisation_id", "hash"),
-        ForeignKeyConstraint(["organisation_id", "material_id"], ["source_material.organisation_id", "source_material.id"]),
-        ForeignKeyConstraint(["organisation_id", "place_id"], ["place.organisation_id", "place.id"]),
-        ForeignKeyConstraint(["organisation_id", "coverage_id"], ["coverage.organisation_id", "coverage.id"]),
         Index("ix_position_material", "organisation_id", "material_id"),
         Index("ix_position_coverage", "organisation_id", "coverage_id"),
         {"postgresql_with": {"fillfactor": "85"}},
     )
 
-    organisation_id: Mapped[OrganisationId] = mapped_column(primary_key=True)
+    organisation_id: Mapped[OrganisationKey] = mapped_column(primary_key=True)
     id: Mapped[Serial] = mapped_column(primary_key=True)
     system_id: Mapped[UUID]
     coverage_id: Mapped[int] = mapped_column(BigInteger)
@@ -54,7 +52,7 @@ class Position(Base):
     observed_at: Mapped[Instant | None]
     moved_at: Mapped[Instant | None]
     batch_id: Mapped[UUID]
-    row_no: Mapped[int] = mapped_column(BigInteger)
+    row_no: Mapped[int | None] = mapped_column(BigInteger)
     is_marked: Mapped[bool] = mapped_column(default=False)
 
 
@@ -62,11 +60,7 @@ class Snapshot(Base):
     """A full read of a coverage: the implicit observation of every key of it, but for those in `snapshot_gap`."""
 
     __tablename__ = "snapshot"
-    __table_args__ = (
-        ForeignKeyConstraint(["organisation_id", "coverage_id"], ["coverage.organisation_id", "coverage.id"]),
-    )
-
-    organisation_id: Mapped[OrganisationId] = mapped_column(primary_key=True)
+    organisation_id: Mapped[OrganisationKey] = mapped_column(primary_key=True)
     coverage_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     observed_at: Mapped[Instant] = mapped_column(primary_key=True)
     batch_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -78,25 +72,27 @@ class SnapshotGap(Base):
 
     __tablename__ = "snapshot_gap"
 
-    organisation_id: Mapped[OrganisationId] = mapped_column(primary_key=True)
-    position_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    organisation_id: Mapped[OrganisationKey] = mapped_column(primary_key=True)
+    hash: Mapped[UUID] = mapped_column(primary_key=True)
     observed_at: Mapped[Instant] = mapped_column(primary_key=True)
     batch_id: Mapped[UUID] = mapped_column(primary_key=True)
 
 
 class Observation(Base):
-    """At source instant `observed_at` the key held `quantity`. `rows` lists the batch rows that were summed, if several."""
+    """At source instant `observed_at` the key held `quantity`. `rows` lists the batch rows that were summed, if several;
+    `row_no` is None where the key was absent from a full read or the read repeated what was known."""
 
     __tablename__ = "observation"
+    __table_args__ = (Index("ix_observation_recording", "recording_id", postgresql_using="brin"),)
 
-    organisation_id: Mapped[OrganisationId] = mapped_column(primary_key=True)
+    organisation_id: Mapped[OrganisationKey] = mapped_column(primary_key=True)
     position_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     observed_at: Mapped[Instant] = mapped_column(primary_key=True)
     recording_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     quantity: Mapped[Quantity]
     reserved: Mapped[Quantity | None]
     batch_id: Mapped[UUID]
-    row_no: Mapped[int] = mapped_column(BigInteger)
+    row_no: Mapped[int | None] = mapped_column(BigInteger)
     rows: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
 
 
@@ -107,11 +103,13 @@ class Movement(Base):
     __tablename__ = "movement"
     __table_args__ = (
         UniqueConstraint("organisation_id", "identity", "content"),
+        Index("uq_movement_current", "organisation_id", "identity", unique=True, postgresql_where=text("is_current")),
         Index("ix_movement_position", "organisation_id", "position_id", "booked_at"),
         Index("ix_movement_occurred", "organisation_id", "occurred_at", "id"),
+        Index("ix_movement_recording", "recording_id", postgresql_using="brin"),
     )
 
-    organisation_id: Mapped[OrganisationId] = mapped_column(primary_key=True)
+    organisation_id: Mapped[OrganisationKey] = mapped_column(primary_key=True)
     id: Mapped[Serial] = mapped_column(primary_key=True)
     position_id: Mapped[int] = mapped_column(BigInteger)
     identity: Mapped[UUID]
@@ -136,11 +134,7 @@ class MaterialStock(Base):
     `oldest_at` and `newest_at` bound the own source times of the parts; the coverage's read_through may be newer."""
 
     __tablename__ = "material_stock"
-    __table_args__ = (
-        ForeignKeyConstraint(["organisation_id", "material_id"], ["source_material.organisation_id", "source_material.id"]),
-    )
-
-    organisation_id: Mapped[OrganisationId] = mapped_column(primary_key=True)
+    organisation_id: Mapped[OrganisationKey] = mapped_column(primary_key=True)
     material_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     coverage_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     unit: Mapped[str] = mapped_column(primary_key=True)
@@ -159,14 +153,14 @@ class MaterialStock(Base):
 
 
 class Change(Base):
-    """Keys whose position one recording moved, for readers that ask for changes since a cursor."""
+    """One application of a batch to one coverage, for readers that ask for changes since a cursor."""
 
     __tablename__ = "change"
     __table_args__ = (Index("ix_change_recording", "organisation_id", "recording_id"),)
 
-    organisation_id: Mapped[OrganisationId] = mapped_column(primary_key=True)
+    organisation_id: Mapped[OrganisationKey] = mapped_column(primary_key=True)
     id: Mapped[Serial] = mapped_column(primary_key=True)
     recording_id: Mapped[int] = mapped_column(BigInteger)
+    system_id: Mapped[UUID]
     batch_id: Mapped[UUID]
     positions: Mapped[int] = mapped_column(BigInteger)
-    detail: Mapped[Json | None]

@@ -1,0 +1,58 @@
+"""What the ledger must know of a batch, and the account it gives of its rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from connectors.contract import Counts, Sync
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRef:
+    """One batch of one organisation, system and coverage. `observed_at` is the source's clock at the start of the
+    read, `recording_id` what `recording.begin` gave this transaction."""
+
+    id: UUID
+    organisation_id: UUID
+    system_id: UUID
+    coverage_id: int
+    observed_at: datetime
+    sync: Sync
+    counts: Counts
+    recording_id: int
+    clock: str = "source"
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The named parameters every statement of the ledger draws from."""
+        return {
+            "batch": self.id,
+            "org": self.organisation_id,
+            "system": self.system_id,
+            "coverage": self.coverage_id,
+            "at": self.observed_at,
+            "recording": self.recording_id,
+            "clock": self.clock,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What became of the rows handed over; they add up to the rows staged."""
+
+    applied: int = 0
+    unchanged: int = 0
+    duplicate: int = 0
+
+
+def lock(connection: psycopg.Connection, batch: BatchRef) -> None:
+    """One writer per organisation and system: a snapshot and the movements beside it see each other whole."""
+    connection.execute(
+        "select pg_advisory_xact_lock(hashtextextended('ledger' || %(org)s::text || %(system)s::text, 0))",
+        batch.parameters,
+    )

@@ -1,0 +1,104 @@
+"""Movements: booked changes with two times. A line delivered again is a duplicate, or a restatement where it says
+something else; the version in force is the newest by the source's own modification time, else by arrival."""
+
+from __future__ import annotations
+
+import psycopg
+
+from masterdata.ledger import announce, shield, staging
+from masterdata.ledger.batch import Account, BatchRef, lock
+from masterdata.ledger.positions import resolve
+
+# New versions only; the same line and content, in this batch or before, is a duplicate.
+_VERSIONS = """
+insert into version
+select p.id, s.identity, s.content, s.quantity, case when %(moves)s then s.booked_at end, s.occurred_at, s.modified_at,
+       coalesce(s.is_voided, false), false, s.kind, s.document, s.line, s.partner_id, s.row_no
+from (select distinct on (identity, content) * from stage_movement order by identity, content, row_no) s
+join position p on p.organisation_id = %(org)s and p.hash = s.hash
+where not exists (select from movement m where m.organisation_id = %(org)s
+                  and m.identity = s.identity and m.content = s.content)
+"""
+
+# The newest version of each line wins, unless the one in force was modified later still.
+_WINNERS = """
+update version v set is_current = true
+from (select distinct on (identity) identity, content, modified_at from version
+      order by identity, modified_at desc nulls last, row_no desc) w
+where v.identity = w.identity and v.content = w.content
+  and not exists (select from movement m where m.organisation_id = %(org)s and m.identity = w.identity and m.is_current
+                  and m.modified_at > coalesce(w.modified_at, '-infinity'))
+"""
+
+# What changes: the version that leaves force is taken back, the one that enters is added.
+_EFFECTS = """
+insert into effect
+select m.position_id, m.booked_at, case when m.is_voided then 0 else -m.quantity end, null
+from movement m join version v on v.identity = m.identity and v.is_current
+where m.organisation_id = %(org)s and m.is_current and m.booked_at is not null
+union all
+select position_id, booked_at, case when is_voided then 0 else quantity end, row_no
+from version where is_current and booked_at is not null
+"""
+
+_RETIRE = """
+update movement m set is_current = false from version v
+where m.organisation_id = %(org)s and m.identity = v.identity and m.is_current and v.is_current
+"""
+
+_WRITE = """
+insert into movement (organisation_id, position_id, identity, content, booked_at, occurred_at, quantity, is_voided,
+                      is_current, modified_at, kind, document, line, partner_id, recording_id, batch_id, row_no)
+select %(org)s, position_id, identity, content, booked_at, occurred_at, quantity, is_voided, is_current, modified_at,
+       kind, document, line, partner_id, %(recording)s, %(batch)s, row_no
+from version order by position_id, booked_at, row_no
+"""
+
+# Only what was booked after the newest observation moves the position; the shield has made observations explicit.
+_MOVE = """
+update position p set quantity = p.quantity + x.delta, moved_at = greatest(p.moved_at, x.at),
+       batch_id = case when x.row_no is null then p.batch_id else %(batch)s end, row_no = coalesce(x.row_no, p.row_no)
+from (select e.position_id, max(e.at) as at,
+             coalesce(sum(e.delta) filter (where e.at > coalesce(q.observed_at, '-infinity')), 0) as delta,
+             max(e.row_no) filter (where e.at > coalesce(q.observed_at, '-infinity')) as row_no
+      from effect e join position q on q.organisation_id = %(org)s and q.id = e.position_id
+      group by e.position_id) x
+where p.organisation_id = %(org)s and p.id = x.position_id
+"""
+
+_READ_THROUGH = """
+update coverage set read_through = greatest(read_through, %(at)s), read_clock = %(clock)s
+where organisation_id = %(org)s and id = %(coverage)s
+"""
+
+
+def apply_movements(connection: psycopg.Connection, batch: BatchRef) -> Account:
+    """Write what `stage_movement` says and move the positions; account in rows. Where the mapping counts by balance,
+    movements are history: they are written without their booking time and move nothing."""
+    lock(connection, batch)
+    staging.empty_work(connection)
+    moves = batch.counts != "balance"
+    parameters = batch.parameters | {"moves": moves}
+    connection.execute("analyze stage_movement")
+    resolve(connection, batch, "stage_movement")
+    new = connection.execute(_VERSIONS, parameters).rowcount
+    staged = connection.execute("select count(*) from stage_movement").fetchone()
+    if new:
+        connection.execute("analyze version")
+        _write(connection, batch)
+    if moves:
+        connection.execute(_READ_THROUGH, parameters)
+    announce.moved(connection, batch, "select position_id from effect")
+    return Account(applied=new, duplicate=(staged[0] if staged else 0) - new)
+
+
+def _write(connection: psycopg.Connection, batch: BatchRef) -> None:
+    parameters = batch.parameters
+    connection.execute(_WINNERS, parameters)
+    effects = connection.execute(_EFFECTS, parameters).rowcount
+    if effects:
+        shield.make_explicit(connection, batch, after=">=")
+    connection.execute(_RETIRE, parameters)
+    connection.execute(_WRITE, parameters)
+    if effects:
+        connection.execute(_MOVE, parameters)

@@ -1,0 +1,138 @@
+"""Observations: a snapshot (full) observes every key of its coverage, an incremental read those it lists.
+Only what differs from the value at its instant is written; for all other keys the snapshot's row is the observation."""
+
+from __future__ import annotations
+
+import psycopg
+
+from masterdata.ledger import announce, shield, staging
+from masterdata.ledger.batch import Account, BatchRef, lock
+from masterdata.ledger.positions import resolve
+
+# Late: some fact of the key, or a snapshot of the coverage, is newer than this read. Then the value at its instant is
+# looked up from the facts; for all others it is the position itself.
+_SEEN_FULL = """
+insert into seen
+select p.id, coalesce(s.quantity, 0), s.reserved, s.value, s.currency, s.expires_on, s.row_no, s.rows, coalesce(s.n, 0),
+       late, p.quantity <> coalesce(s.quantity, 0) or p.reserved is distinct from s.reserved
+             or p.value is distinct from s.value
+from position p
+left join stage_position s on s.hash = p.hash
+cross join lateral (select coalesce(greatest(p.observed_at, p.moved_at, %(snapshot)s) > %(at)s, false) as late) l
+where p.organisation_id = %(org)s and p.coverage_id = %(coverage)s
+  and not exists (select from stage_gap g where g.hash = p.hash)
+  and (late or p.is_marked or p.quantity <> coalesce(s.quantity, 0) or p.reserved is distinct from s.reserved
+       or p.value is distinct from s.value)
+"""
+
+_SEEN_LISTED = """
+insert into seen
+select p.id, s.quantity, s.reserved, s.value, s.currency, s.expires_on, s.row_no, s.rows, s.n,
+       coalesce(greatest(p.observed_at, p.moved_at, %(snapshot)s) > %(at)s, false),
+       p.quantity <> s.quantity or p.reserved is distinct from s.reserved or p.value is distinct from s.value
+from stage_position s
+join position p on p.organisation_id = %(org)s and p.hash = s.hash
+"""
+
+_LATE = """
+update seen set is_changed = listed <> ledger_value(%(org)s, position_id, %(at)s) where is_late
+"""
+
+_EFFECT = "insert into effect (position_id, at) select position_id, %(at)s from seen where is_late and {written}"
+
+_WRITE = """
+insert into observation (organisation_id, position_id, observed_at, recording_id, quantity, reserved, batch_id, row_no,
+                         rows)
+select %(org)s, position_id, %(at)s, %(recording)s, listed, reserved, %(batch)s, row_no,
+       case when n > 1 then rows end
+from seen where {written} order by position_id
+"""
+
+_MOVE = """
+update position p set quantity = s.listed, reserved = s.reserved, value = s.value, currency = s.currency,
+       expires_on = coalesce(s.expires_on, p.expires_on), observed_at = %(at)s, batch_id = %(batch)s,
+       row_no = coalesce(s.row_no, p.row_no), is_marked = false
+from seen s
+where p.organisation_id = %(org)s and p.id = s.position_id and not s.is_late and ({written} or p.is_marked)
+"""
+
+# Out of order: the position is what its explicit facts say; the rest of the row only if nothing newer was observed.
+_MOVE_LATE = """
+update position p set quantity = ledger_value(%(org)s, p.id, 'infinity'),
+       reserved = case when newest then s.reserved else p.reserved end,
+       value = case when newest then s.value else p.value end,
+       currency = case when newest then s.currency else p.currency end,
+       batch_id = case when newest then %(batch)s else p.batch_id end,
+       row_no = case when newest then coalesce(s.row_no, p.row_no) else p.row_no end,
+       is_marked = p.is_marked and not newest,
+       observed_at = greatest(p.observed_at, %(at)s)
+from seen s
+cross join lateral (select coalesce(q.observed_at, '-infinity') <= %(at)s as newest from position q
+                    where q.organisation_id = %(org)s and q.id = s.position_id) l
+where p.organisation_id = %(org)s and p.id = s.position_id and s.is_late and {written}
+"""
+
+_SNAPSHOT = """
+insert into snapshot (organisation_id, coverage_id, observed_at, batch_id, recording_id)
+values (%(org)s, %(coverage)s, %(at)s, %(batch)s, %(recording)s)
+"""
+
+_GAPS = """
+insert into snapshot_gap (organisation_id, hash, observed_at, batch_id)
+select distinct %(org)s::uuid, hash, %(at)s::timestamptz, %(batch)s::uuid from stage_gap
+"""
+
+_MARK = """
+update position p set is_marked = true from stage_gap g
+where p.organisation_id = %(org)s and p.hash = g.hash and not p.is_marked
+"""
+
+_READ_THROUGH = """
+update coverage set read_through = greatest(read_through, %(at)s), read_clock = %(clock)s,
+       snapshot_at = case when %(full)s then greatest(snapshot_at, %(at)s) else snapshot_at end
+where organisation_id = %(org)s and id = %(coverage)s
+"""
+
+
+def apply_positions(connection: psycopg.Connection, batch: BatchRef) -> Account:
+    """Write what `stage_position` and `stage_gap` say and move the positions; account in rows."""
+    lock(connection, batch)
+    staging.empty_work(connection)
+    full = batch.sync == "full"
+    connection.execute("analyze stage_position")
+    resolve(connection, batch, "stage_position")
+    # An incremental read has no snapshot behind it that would imply what it lists: all of it is written.
+    written = "s.is_changed" if full else "true"
+    account = _compare(connection, batch)
+    _write(connection, batch, written)
+    if full:
+        connection.execute(_SNAPSHOT, batch.parameters)
+        connection.execute(_GAPS, batch.parameters)
+    connection.execute(_MARK, batch.parameters)
+    connection.execute(_READ_THROUGH, batch.parameters | {"full": full})
+    announce.moved(connection, batch, f"select position_id from seen s where {written} or s.is_late")
+    return account
+
+
+def _compare(connection: psycopg.Connection, batch: BatchRef) -> Account:
+    row = connection.execute(
+        "select snapshot_at from coverage where organisation_id = %(org)s and id = %(coverage)s", batch.parameters
+    ).fetchone()
+    parameters = batch.parameters | {"snapshot": row[0] if row else None}
+    connection.execute(_SEEN_FULL if batch.sync == "full" else _SEEN_LISTED, parameters)
+    connection.execute("analyze seen")
+    connection.execute(_LATE, parameters)
+    totals = connection.execute(
+        "select (select coalesce(sum(n), 0) from seen where is_changed), (select coalesce(sum(n), 0) from stage_position)"
+    ).fetchone()
+    assert totals is not None  # noqa: S101 - an aggregate always answers
+    return Account(applied=int(totals[0]), unchanged=int(totals[1] - totals[0]))
+
+
+def _write(connection: psycopg.Connection, batch: BatchRef, written: str) -> None:
+    parameters = batch.parameters
+    if connection.execute(_EFFECT.format(written=written.replace("s.", "")), parameters).rowcount:
+        shield.make_explicit(connection, batch, after=">")
+    connection.execute(_WRITE.format(written=written.replace("s.", "")), parameters)
+    connection.execute(_MOVE.format(written=written), parameters)
+    connection.execute(_MOVE_LATE.format(written=written), parameters)

@@ -1,0 +1,51 @@
+"""Session-lived temporary tables through which facts enter the ledger; emptied at every commit."""
+
+from __future__ import annotations
+
+import psycopg
+
+# What the intake fills: one row per key (rows of one read summed, `n` of them), readable keys of quarantined rows,
+# and movements as delivered. lot and owner are '' where absent.
+_INTAKE = """
+create temp table if not exists stage_position (
+    hash uuid, item_id text, place_id text, lot text, owner text, status text, unit text,
+    quantity numeric, reserved numeric, value numeric, currency text, expires_on date,
+    row_no bigint, rows bigint[], n int) on commit delete rows;
+create temp table if not exists stage_gap (hash uuid) on commit delete rows;
+create temp table if not exists stage_movement (
+    hash uuid, item_id text, place_id text, lot text, owner text, status text, unit text,
+    identity uuid, content uuid, quantity numeric,
+    booked_at timestamptz, occurred_at timestamptz, modified_at timestamptz, is_voided boolean,
+    kind text, document text, line text, partner_id text, row_no bigint) on commit delete rows;
+"""
+
+# What the ledger works with between its statements: keys without a position yet; keys whose observation must be
+# written or whose late value must be looked at; versions of movements; what they do to positions.
+_WORK = """
+create temp table if not exists fresh (
+    hash uuid, item_id text, place_id text, lot text, owner text, status text, unit text, row_no bigint)
+    on commit delete rows;
+create temp table if not exists seen (
+    position_id bigint, listed numeric, reserved numeric, value numeric, currency text, expires_on date,
+    row_no bigint, rows bigint[], n int, is_late boolean, is_changed boolean) on commit delete rows;
+create temp table if not exists version (
+    position_id bigint, identity uuid, content uuid, quantity numeric, booked_at timestamptz, occurred_at timestamptz,
+    modified_at timestamptz, is_voided boolean, is_current boolean, kind text, document text, line text,
+    partner_id text, row_no bigint) on commit delete rows;
+create temp table if not exists effect (
+    position_id bigint, at timestamptz, delta numeric, row_no bigint) on commit delete rows;
+"""
+
+
+_EMPTY_INTAKE = "delete from stage_position; delete from stage_gap; delete from stage_movement"
+_EMPTY_WORK = "delete from fresh; delete from seen; delete from version; delete from effect"
+
+
+def create(connection: psycopg.Connection) -> None:
+    """Make the tables of this session if it has none yet; they are empty for the batch to come."""
+    connection.execute(_INTAKE + _WORK + _EMPTY_INTAKE)
+
+
+def empty_work(connection: psycopg.Connection) -> None:
+    """Forget the batch applied before in this transaction."""
+    connection.execute(_EMPTY_WORK)
