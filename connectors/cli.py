@@ -144,11 +144,9 @@ def _show(finding: Finding, mapping: str) -> None:
     for note in finding.notes:
         out.print(f"  [yellow]•[/] {escape(note)}", highlight=False)
     for v in finding.violations:
-        out.print(
-            f"  [red]•[/] {mapping}, line {v.line}: {escape(v.message)} — {v.rows:,} rows, for example {escape(v.example[:300])}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        example = f"{v.rows:,} rows, for example {escape(v.example[:300])}"
+        words = f"  [red]•[/] {mapping}, line {v.line}: {escape(v.message)} — {example}"
+        out.print(words, highlight=False, soft_wrap=True)
 
 
 def _wrapped(values: dict[str, Any]) -> str:
