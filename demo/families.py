@@ -134,4 +134,4 @@ UNIT_WORDS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 # Families of one plant differ in the unit they are kept in: position in Family.units by system (0 = base).
 UNIT_CHOICE = {"baishi-jsh": 1, "kongxi-erpnext": 2, "luyu-xlsx": 3, "songjian-k3": 1, "duoyan-csv": 1}
-REC20 = {"piece": "C62", "set": "SET", "unit": "C62", "kg": "KGM", "tonne": "TNE", "metre": "MTR", "litre": "LTR"}
+REC20 = {"piece": "C62", "set": "SET", "unit": "C62", "kg": "KGM", "tonne": "TNE", "metre": "MTR", "litre": "LTR", "can": "CA", "box": "BX", "carton": "CT", "roll": "RO", "drum": "DR"}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
@@ -30,22 +32,29 @@ def system_dsn(admin_dsn: str, system: str) -> str:
     return make_conninfo(admin_dsn, dbname=database_name(system))
 
 
-def create_databases(admin_dsn: str) -> None:
-    """Drop and make the eight databases, empty."""
+def create_database(admin_dsn: str, system: str) -> None:
+    """Drop and make one legacy database, empty."""
+    name = sql.Identifier(database_name(system))
     with psycopg.connect(admin_dsn, autocommit=True) as con:
-        for system in SYSTEMS:
-            name = sql.Identifier(database_name(system.key))
-            con.execute(sql.SQL("drop database if exists {} with (force)").format(name))
-            con.execute(sql.SQL("create database {}").format(name))
+        con.execute(sql.SQL("drop database if exists {} with (force)").format(name))
+        con.execute(sql.SQL("create database {} template template0").format(name))
 
 
 def load_all(world: World, admin_dsn: str, report: Callable[[str, float], None]) -> None:
-    for n, system in enumerate(SYSTEMS):
-        report(f"{system.name_en} ({system.organisation})", n / len(SYSTEMS))
-        load_system(world, system, system_dsn(admin_dsn, system.key))
+    """All systems, two at a time: one thread waits for PostgreSQL while the other computes in DuckDB."""
+    done = iter(range(1, len(SYSTEMS) + 1))
+
+    def make(system: System) -> None:
+        create_database(admin_dsn, system.key)
+        with world.con.cursor() as cursor:
+            load_system(cursor, world, system, system_dsn(admin_dsn, system.key))
+        report(f"{system.name_en} ({system.organisation})", next(done) / len(SYSTEMS))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(make, SYSTEMS))
 
 
-def load_system(world: World, system: System, dsn: str) -> None:
+def load_system(duck: duckdb.DuckDBPyConnection, world: World, system: System, dsn: str) -> None:
     folder = LEGACY / KINDS[system.key]
     with psycopg.connect(dsn) as con, tempfile.TemporaryDirectory() as scratch:
         con.execute(sql.SQL("set synchronous_commit = off"))
@@ -53,9 +62,9 @@ def load_system(world: World, system: System, dsn: str) -> None:
         for kind, name, body in _sections(folder / "load.sql"):
             query = _bound(body, world, system)
             if kind == "view":
-                world.con.execute(f"create or replace temp table {name} as {query}")
+                duck.execute(f"create or replace temp table {name} as {query}")
             else:
-                _copy(con, world, name, query, Path(scratch) / "rows.csv")
+                _copy(con, duck, name, query, Path(scratch) / "rows.csv")
         _advance_identities(con)
         con.commit()
         con.autocommit = True
@@ -81,8 +90,8 @@ def _bound(query: str, world: World, system: System) -> str:
     return query.replace("$system", f"'{system.key}'").replace("$language", f"'{system.language}'")
 
 
-def _copy(con: psycopg.Connection, world: World, name: str, query: str, file: Path) -> None:
-    world.con.execute(f"copy ({query}) to '{file}' (format csv, header false)")
+def _copy(con: psycopg.Connection, duck: duckdb.DuckDBPyConnection, name: str, query: str, file: Path) -> None:
+    duck.execute(f"copy ({query}) to '{file}' (format csv, header false)")
     table, _, columns = name.partition("(")
     target = f'"{table}"' if table.startswith("tab") else table
     statement = f"copy {target} {'(' + columns if columns else ''} from stdin (format csv)"

@@ -12,8 +12,8 @@ select 10 + n, w || '/' || b, w, b, ratio, true, 63, '0' from (select row_number
 select 600 + item_no, 17, name, '', mpn, spec, brand, unit_word, null, nullif(shelf_days, 0), case unit when 'kg' then weight else weight end, active, '0', null, nullif(gtin, ''), 63, '0' from items where system = $system
 union all select 90000 + n, 17, '别家物料' || n, '', '', '', '', '件', null, null, 1, true, '0', null, null, 150, '0' from range(20) t(n) order by 1
 -- table: jsh_material_extend
-select 600 + item_no, 600 + item_no, code, unit_word, null, cost, '1', $start, epoch_ms($start), 63, '0' from items where system = $system
-union all select 90000 + n, 90000 + n, '69000' || n, '件', null, 1, '1', $start, epoch_ms($start), 150, '0' from range(20) t(n) order by 1
+select 600 + item_no, 600 + item_no, code, unit_word, null, cost, '1', $start_local, epoch_ms($start), 63, '0' from items where system = $system
+union all select 90000 + n, 90000 + n, '69000' || n, '件', null, 1, '1', $start_local, epoch_ms($start), 150, '0' from range(20) t(n) order by 1
 -- table: jsh_depot
 select 20 + place_no, name_zh, 0, true, 63, '0', place_no = 1 from places where system = $system union all select 90, '别家仓库', 0, true, 150, '0', true
 -- table: jsh_supplier
@@ -30,8 +30,8 @@ union all
 select 5000000 + order_no, '其它', '采购订单', format('CGDD{:09d}', order_no), format('CGDD{:09d}', order_no), max(ordered_on)::timestamp, max(ordered_on)::timestamp, 50 + max(supplier_no), 63,
     case when bool_or(state = 'draft') then '0' when bool_and(state = 'closed') then '2' when bool_or(state = 'closed') then '3' else '1' end, null, '0', null, 63, case when bool_and(state = 'cancelled') then '1' else '0' end
 from orders where system = $system group by order_no
-union all select 4999990 + n, '入库', '采购', 'DRAFT' || n, 'DRAFT' || n, $now, $now, 51, 63, case n when 1 then '0' else '1' end, null, '0', null, 63, case n when 2 then '1' else '0' end from range(1, 3) t(n)
-union all select 9000001, '入库', '其它', 'OTHER150', 'OTHER150', $now, $now, null, 150, '1', null, '0', null, 150, '0' order by 1
+union all select 4999990 + n, '入库', '采购', 'DRAFT' || n, 'DRAFT' || n, $now_local, $now_local, 51, 63, case n when 1 then '0' else '1' end, null, '0', null, 63, case n when 2 then '1' else '0' end from range(1, 3) t(n)
+union all select 9000001, '入库', '其它', 'OTHER150', 'OTHER150', $now_local, $now_local, null, 150, '1', null, '0', null, 150, '0' order by 1
 -- table: jsh_depot_item(id,header_id,material_id,material_extend_id,material_unit,oper_number,basic_number,unit_price,depot_id,another_depot_id,batch_number,expiration_date,link_id,tenant_id,delete_flag)
 select m.move_no, 1000 + m.doc_no, 600 + m.item_no, 600 + m.item_no, i.unit_word, signed, signed, i.cost, 20 + coalesce(m.src_place, m.dst_place), case m.kind when 'transfer' then 20 + m.dst_place end, null, null,
     5000000 + o.n, 63, '0'

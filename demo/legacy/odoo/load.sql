@@ -40,7 +40,7 @@ select 100 + item_no, place, lot_id, null, owner_id, sum(q), 0, $start, 1, $now 
     select item_no, source as place, lot_id, owner_id, -quantity as q from odoo_moves where source < 10
     union all select item_no, destination, lot_id, owner_id, quantity from odoo_moves where destination < 10) group by item_no, place, lot_id, owner_id
 -- table: stock_move(id,reference,product_id,product_uom,product_uom_qty,product_qty,quantity,location_id,location_dest_id,partner_id,purchase_line_id,state,date,company_id,write_date)
-select move_no, reference, 100 + item_no, uom, quantity, quantity, quantity, source, destination, 20 + supplier_no, o.n, 'done', at_utc, 1, at_utc
+select m.move_no, reference, 100 + m.item_no, uom, m.quantity, m.quantity, m.quantity, source, destination, 20 + m.supplier_no, o.n, 'done', at_utc, 1, at_utc
 from odoo_moves m left join order_lines o using (system, move_no)
 union all select 900000 + item_no, 'FH/OUT/9' || item_no, 100 + item_no, 300 + n, 9, 9, 0, 11, 2, null, null, case item_no % 2 when 0 then 'cancel' else 'assigned' end, $now, 1, $now
 from items i join unit_words u on u.system = i.system and u.w = i.unit_word where i.system = $system and item_no <= 6 order by 1

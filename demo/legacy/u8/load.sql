@@ -1,17 +1,16 @@
--- Views over the world that several tables share; then one SELECT per table.
+-- Receipts are 01, other in and out 08 and 09 (transfers, counts), production 11, sales 32, opening 34; instants are local.
+-- view: u8_units
+select w, format('{:02d}', n) as code, case when w in ('千克', '吨') then 'KG' else format('{:02d}', n) end as family from unit_words where system = $system
 -- table: ComputationUnit
-select format('{:02d}', row_number() over (order by w)), w, '01', 1 from
-    (select distinct unit_word as w from items where system = $system union select distinct unit_word from orders where system = $system)
+select code, w, family, w <> '吨', case w when '吨' then 1000 else 1 end from u8_units
 -- table: Inventory
-select i.code, i.name, i.spec, i.spec, i.class_code, format('{:02d}', u.n), nullif(i.gtin, ''), i.has_lots, i.cost, nullif(i.brand, ''), nullif(i.mpn, ''),
-    date '2019-03-01', case when i.active then null else cast($now as date) - 40 end, $start
-from items i join (select w, row_number() over (order by w) as n from
-    (select distinct unit_word as w from items where system = $system union select distinct unit_word from orders where system = $system)) u on u.w = i.unit_word
-where i.system = $system
+select i.code, i.name, i.spec, i.spec, i.class_code, u.family, u.code, nullif(i.gtin, ''), i.has_lots, i.cost, nullif(i.brand, ''), nullif(i.mpn, ''),
+    date '2019-03-01', case when i.active then null else cast($now as date) - 40 end, $start_local
+from items i join u8_units u on u.w = i.unit_word where i.system = $system
 -- table: Warehouse
-select code, name_zh, status = 'blocked', false, $start from places where system = $system
+select code, name_zh, status = 'blocked', false, $start_local from places where system = $system
 -- table: Vendor
-select code, name, left(name, 30), nullif(tax_id, ''), null, $start from suppliers where system = $system
+select code, name, left(name, 30), nullif(tax_id, ''), null, $start_local from suppliers where system = $system
 -- table: CurrentStock(cWhCode,cInvCode,ItemId,cBatch,cVMIVenCode,cFree1,iSodid,iQuantity,iNum,fOutQuantity,fInQuantity,bStopFlag,dMdate,dVDate,iMassDate)
 with base as (
     select w.code as wh, i.code as inv, i.item_no, p.lot, p.owner, p.quantity as q, p.reserved, p.expires_on, i.shelf_days,
@@ -29,9 +28,8 @@ select doc_no, 1, '01', '普通采购', max(w.code), max(at_local), format('RK{:
 from moves m join places w on w.system = m.system and w.place_no = m.dst_place join suppliers s on s.system = m.system and s.supplier_no = m.supplier_no
 where m.system = $system and kind = 'receipt' group by doc_no order by doc_no
 -- table: rdrecords01
-select m.move_no, m.doc_no, m.line_no, i.code, m.quantity, nullif(m.lot, ''), nullif(m.owner, ''), i.cost, o.order_line
-from moves m join items i using (system, item_no)
-left join (select system, move_no, row_number() over (order by order_no, line_no) as order_line from orders where system = $system) o on o.system = m.system and o.move_no = m.move_no
+select m.move_no, m.doc_no, m.line_no, i.code, m.quantity, nullif(m.lot, ''), nullif(m.owner, ''), i.cost, o.n
+from moves m join items i using (system, item_no) left join order_lines o on o.system = m.system and o.move_no = m.move_no
 where m.system = $system and m.kind = 'receipt' order by m.move_no
 -- table: RdRecord34
 select doc_no, 1, '34', '期初结存', max(w.code), max(at_local), format('QC{:09d}', doc_no), null, '仓管', '审核员', max(at_local), max(at_local), max(at_local)
@@ -68,7 +66,7 @@ where m.system = $system and kind in ('transfer', 'count') group by doc_no order
 select move_no, doc_no, line_no, i.code, quantity, nullif(lot, ''), nullif(owner, ''), i.cost, null
 from moves m join items i using (system, item_no) where m.system = $system and kind in ('transfer', 'count') and dst_place is not null order by move_no
 -- table: RdRecord10
-select 1, 1, '10', '成品入库', (select min(code) from places where system = $system), $now, 'CP000000001', null, '仓管', null, null, $now, null
+select 1, 1, '10', '成品入库', (select min(code) from places where system = $system), $now_local, 'CP000000001', null, '仓管', null, null, $now_local, null
 -- table: rdrecords10
 select 1, 1, 1, min(code), 5, null, null, 1, null from items where system = $system
 -- table: PO_Pomain
@@ -77,8 +75,5 @@ select order_no, format('PO{:07d}', order_no), max(ordered_on), max(s.code), max
     case when bool_and(state in ('closed', 'cancelled')) then '系统' end, max(ordered_on), max(ordered_on)
 from orders o join suppliers s using (system, supplier_no) where o.system = $system group by order_no order by order_no
 -- table: PO_Podetails
-select row_number() over (order by order_no, line_no), order_no, line_no, i.code, format('{:02d}', u.n), base_quantity, quantity, base_received, received, round(price / factor, 6), due_on,
-    case when state in ('closed', 'cancelled') then '系统' end
-from orders o join items i using (system, item_no) join (select w, row_number() over (order by w) as n from
-    (select distinct unit_word as w from items where system = $system union select distinct unit_word from orders where system = $system)) u on u.w = o.unit_word
-where o.system = $system order by order_no, line_no
+select o.n, order_no, line_no, i.code, u.code, base_quantity, o.quantity, base_received, received, round(price / factor, 6), factor, due_on, case when state in ('closed', 'cancelled') then '系统' end
+from order_lines o join items i using (system, item_no) join u8_units u on u.w = o.unit_word where o.system = $system order by o.n
