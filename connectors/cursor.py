@@ -17,11 +17,13 @@ Row = tuple[Any, ...]
 
 @dataclass
 class Cursor:
-    """Follows one read. `column` is None for tables without a cursor: then nothing moves and nothing is dropped."""
+    """Follows one read. `column` is None for tables without a cursor: then nothing moves and nothing is dropped.
+    `whole` names the column whose rows belong together (their quantities add up): all of a group pass, or none."""
 
     column: str | None
     since: str | None
     known: frozenset[str] = frozenset()
+    whole: str | None = None
     _top: Any = None
     _at_top: set[str] = field(default_factory=set)
 
@@ -35,7 +37,12 @@ class Cursor:
         self._move(rows, position)
         if self.since is None:
             return rows
-        return [r for r in rows if as_text(r[position]) != self.since or digest(r) not in self.known]
+        fresh = [r for r in rows if as_text(r[position]) != self.since or digest(r) not in self.known]
+        if self.whole is None or len(fresh) == len(rows):
+            return fresh
+        group = list(columns).index(self.whole)
+        changed = {r[group] for r in fresh if as_text(r[position]) >= self.since}
+        return [r for r in rows if r[group] in changed]
 
     def _move(self, rows: Sequence[Row], position: int) -> None:
         values = [_order(r[position]) for r in rows if r[position] is not None]

@@ -94,7 +94,8 @@ def _begin(parts: SystemParts, stream: str, sync: Sync) -> _Read:
     since = state.cursor if sync != "full" else None
     known = frozenset(state.boundary) if since is not None else frozenset()
     trace = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
-    return _Read(parts, stream, sync, datetime.now(UTC), Cursor(column, since, known), trace)
+    whole = parts.mapping.spec.tables[parts.mapping.spec.streams[stream].driving].get("whole")
+    return _Read(parts, stream, sync, datetime.now(UTC), Cursor(column, since, known, whole), trace)
 
 
 def _read_set(read: _Read, pages: Iterator[Page]) -> Outcome:

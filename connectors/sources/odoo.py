@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 import httpx
@@ -39,7 +40,9 @@ class OdooSource:
         domain = list(table.get("domain", ()))
         changed = [[table["cursor"], ">=", since]] if since is not None and table.get("cursor") else []
         for part in self._parts(table, domain, changed):
-            for records in self._records(model, names, part, table):
+            pages = self._records(model, names, part, table)
+            # Rows that belong together stay on one page: the reader keeps or drops them as one.
+            for records in [list(chain.from_iterable(pages))] if table.get("whole") and changed else pages:
                 rows = [_row(record, names, types) for record in records]
                 yield Page(header, [(*row, side) for row in rows for side in sides] if sides else rows, at)
         yield Page(header, [], at)

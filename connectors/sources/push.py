@@ -43,11 +43,15 @@ class PushSource:
         self._host, self.port, self.arrived = host or "127.0.0.1", int(port), threading.Event()
         self._store = EventStore(Path(str(required(connection, "state", "push"))) / "push.sqlite")
         self._server: uvicorn.Server | None = None
+        self._starting = threading.Lock()
 
     def start(self) -> None:
         """Bind and serve in a thread of its own. Abort where the address is taken."""
-        if self._server is not None:
-            return
+        with self._starting:
+            if self._server is None:
+                self._serve()
+
+    def _serve(self) -> None:
         app = Starlette(routes=[Route("/events", self._take, methods=["POST"])])
         config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
         try:
