@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.columns import Instant, Json, Now, OrganisationId, Quantity, Serial
@@ -16,7 +16,8 @@ MATERIAL = ["source_material.organisation_id", "source_material.id"]
 
 
 class GoldenMaterial(Base):
-    """One material of the group. Group-wide, of no tenant: names and unit are survivorship's current choice."""
+    """One material of the group. Group-wide, of no tenant: names and unit are survivorship's current choice; `identity` is
+    what its members share (gtin:…, mpn:…, xref:…, own:…)."""
 
     __tablename__ = "golden_material"
 
@@ -29,6 +30,7 @@ class GoldenMaterial(Base):
     gtin: Mapped[str | None]
     created_at: Mapped[Now]
     merged_into_id: Mapped[int | None] = mapped_column(BigInteger)
+    identity: Mapped[str]
 
 
 class SourceMaterial(Base):
@@ -39,8 +41,7 @@ class SourceMaterial(Base):
     __table_args__ = (
         UniqueConstraint("organisation_id", "system_id", "item_id"),
         Index("ix_source_material_golden", "golden_id"),
-        Index("ix_source_material_gtin", "gtin", postgresql_where=text("gtin is not null")),
-        Index("ix_source_material_mpn", text("lower(brand)"), text("lower(mpn)"), postgresql_where=text("mpn is not null")),
+        Index("ix_source_material_id", "id"),
     )
 
     organisation_id: Mapped[OrganisationId] = mapped_column(primary_key=True)
@@ -88,6 +89,35 @@ class Link(Base):
     evidence: Mapped[Json]
     decided_by: Mapped[UUID | None]
     valid_from: Mapped[Instant]
+    recorded_at: Mapped[Now]
+
+
+class CrossReference(Base):
+    """A person's word on a source material: the group number it shares with others; None: it stays apart."""
+
+    __tablename__ = "cross_reference"
+    __table_args__ = (Index("ix_cross_reference_item", "system_id", "item_id"),)
+
+    organisation_id: Mapped[OrganisationId] = mapped_column(primary_key=True)
+    system_id: Mapped[UUID] = mapped_column(primary_key=True)
+    item_id: Mapped[str] = mapped_column(primary_key=True)
+    group_number: Mapped[str | None]
+    reason: Mapped[str] = mapped_column(default="")
+    decided_by: Mapped[UUID | None]
+    recorded_at: Mapped[Now]
+
+
+class IdentityConflict(Base):
+    """Keys of a material that speak against each other, so that none of them links it."""
+
+    __tablename__ = "identity_conflict"
+    __table_args__ = (ForeignKeyConstraint(["organisation_id", "material_id"], MATERIAL),)
+
+    organisation_id: Mapped[OrganisationId] = mapped_column(primary_key=True)
+    material_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    detail: Mapped[Json]
     recorded_at: Mapped[Now]
 
 

@@ -8,11 +8,21 @@ from sqlalchemy import Text
 from sqlalchemy.dialects import postgresql
 
 from hub.migrations.fences import fence, grant
+from hub.migrations.scripts import drop_functions, run_script, seed
 
 revision = "20261122_03"
 down_revision = "20261122_02"
 
-FENCED = ("link", "material_unit", "source_material", "source_unit", "unit_cost", "unit_factor")
+FENCED = (
+    "cross_reference",
+    "identity_conflict",
+    "link",
+    "material_unit",
+    "source_material",
+    "source_unit",
+    "unit_cost",
+    "unit_factor",
+)
 
 
 def upgrade() -> None:
@@ -41,6 +51,7 @@ def upgrade() -> None:
             "created_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
         ),
         sa.Column("merged_into_id", sa.BigInteger(), nullable=True),
+        sa.Column("identity", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_golden_material")),
         sa.UniqueConstraint("number", name=op.f("uq_golden_material_number")),
     )
@@ -99,20 +110,7 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_source_material_golden", "source_material", ["golden_id"], unique=False)
-    op.create_index(
-        "ix_source_material_gtin",
-        "source_material",
-        ["gtin"],
-        unique=False,
-        postgresql_where=sa.text("gtin is not null"),
-    )
-    op.create_index(
-        "ix_source_material_mpn",
-        "source_material",
-        [sa.literal_column("lower(brand)"), sa.literal_column("lower(mpn)")],
-        unique=False,
-        postgresql_where=sa.text("mpn is not null"),
-    )
+    op.create_index("ix_source_material_id", "source_material", ["id"], unique=False)
     op.create_table(
         "source_unit",
         sa.Column("organisation_id", sa.Uuid(), nullable=False),
@@ -221,22 +219,71 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("organisation_id", "material_id", "unit", name=op.f("pk_unit_factor")),
     )
+    _identity()
     for table in FENCED:
         fence(table)
-    grant("golden_material")
-    grant("unit")
-    grant("exchange_rate")
+    grant("golden_material", "select")
+    grant("unit", "select")
+    grant("exchange_rate", "select, insert")
+    run_script("units")
+    run_script("keys")
+    seed("unit", "units")
+
+
+def _identity() -> None:
+    """What people said of identity, and where keys speak against each other."""
+    op.create_table(
+        "cross_reference",
+        sa.Column("organisation_id", sa.Uuid(), nullable=False),
+        sa.Column("system_id", sa.Uuid(), nullable=False),
+        sa.Column("item_id", sa.String(), nullable=False),
+        sa.Column("group_number", sa.String(), nullable=True),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("decided_by", sa.Uuid(), nullable=True),
+        sa.Column(
+            "recorded_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["organisation_id"], ["organisation.id"], name=op.f("fk_cross_reference_organisation_id_organisation")
+        ),
+        sa.PrimaryKeyConstraint("organisation_id", "system_id", "item_id", name=op.f("pk_cross_reference")),
+    )
+    op.create_index("ix_cross_reference_item", "cross_reference", ["system_id", "item_id"], unique=False)
+    op.create_table(
+        "identity_conflict",
+        sa.Column("organisation_id", sa.Uuid(), nullable=False),
+        sa.Column("material_id", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("detail", postgresql.JSONB(astext_type=Text()), nullable=False),
+        sa.Column(
+            "recorded_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
+        ),
+        sa.ForeignKeyConstraint(
+            ["organisation_id", "material_id"],
+            ["source_material.organisation_id", "source_material.id"],
+            name=op.f("fk_identity_conflict_organisation_id_material_id_source_material"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["organisation_id"], ["organisation.id"], name=op.f("fk_identity_conflict_organisation_id_organisation")
+        ),
+        sa.PrimaryKeyConstraint("organisation_id", "material_id", "kind", "key", name=op.f("pk_identity_conflict")),
+    )
 
 
 def downgrade() -> None:
+    drop_functions("units")
+    drop_functions("keys")
+    op.drop_table("identity_conflict")
+    op.drop_index("ix_cross_reference_item", table_name="cross_reference")
+    op.drop_table("cross_reference")
     op.drop_table("unit_factor")
     op.drop_table("unit_cost")
     op.drop_table("material_unit")
     op.drop_index("ix_link_material", table_name="link")
     op.drop_table("link")
     op.drop_table("source_unit")
-    op.drop_index("ix_source_material_mpn", table_name="source_material", postgresql_where=sa.text("mpn is not null"))
-    op.drop_index("ix_source_material_gtin", table_name="source_material", postgresql_where=sa.text("gtin is not null"))
+    op.drop_index("ix_source_material_id", table_name="source_material")
     op.drop_index("ix_source_material_golden", table_name="source_material")
     op.drop_table("source_material")
     op.drop_table("unit")

@@ -1,0 +1,323 @@
+-- Which source materials are one: a pure function of the set of materials and of what people said, whatever the order
+-- of arrival. See docs/identity.md. Runs as the owner, since keys of other organisations decide too; it takes ids of the
+-- acting organisation alone, obeys the rules below alone and answers with a count.
+
+-- Materials whose identity may hang on `seeds`: those that share a key, a golden material or a person's group with them.
+create function identity_neighbours(seeds bigint[]) returns bigint[]
+language plpgsql stable as $$
+declare
+    found bigint[] := seeds;
+    grown bigint[];
+begin
+    loop
+        select array_agg(id) into grown from (
+            select unnest(found) as id
+            union
+            select other.material_id from unnest(found) as given(id)
+            join material_key mine on mine.material_id = given.id
+            join material_key other on other.kind = mine.kind and other.key = mine.key
+            where not mine.is_shared
+            union
+            select other.id from unnest(found) as given(id)
+            join source_material mine on mine.id = given.id
+            join source_material other on other.golden_id = mine.golden_id
+        ) x;
+        exit when coalesce(cardinality(grown), 0) = coalesce(cardinality(found), 0);
+        found := grown;
+    end loop;
+    return found;
+end
+$$;
+
+-- Keys of these materials anew. A key that more than 200 materials carry names none of them.
+-- Returns the carriers of keys that became such a crowd or ceased to be one.
+create function material_key_refresh(materials bigint[]) returns bigint[]
+language plpgsql as $$
+declare
+    touched text[];
+    turned bigint[];
+begin
+    select array_agg(distinct kind || ':' || key) into touched
+    from unnest(materials) as given(id) join material_key on material_id = given.id;
+    delete from material_key using unnest(materials) as given(id) where material_id = given.id;
+    insert into material_key (material_id, kind, key, owner_id, system_id, brand, is_live, is_shared)
+    select m.id, k.kind, k.key, m.organisation_id, m.system_id, squash(m.brand), not m.is_deleted, false
+    from unnest(materials) as given(id) join source_material m on m.id = given.id
+    left join lateral (
+        select x.group_number from cross_reference x where x.system_id = m.system_id and x.item_id = m.item_id
+        order by x.recorded_at desc limit 1
+    ) x on true
+    left join lateral (
+        select true as said from cross_reference y where y.system_id = m.system_id and y.item_id = m.item_id limit 1
+    ) y on true
+    cross join lateral (values
+        (case when y.said and x.group_number is null then 'apart' end, m.id::text),
+        (case when x.group_number is not null then 'xref' end, x.group_number),
+        ('gtin', case when m.gtin is not null then gtin_key(m.gtin) end),
+        ('mpn', case when m.mpn is not null then mpn_key(m.brand, m.mpn) end)
+    ) as k(kind, key)
+    where k.kind is not null and k.key is not null;
+    with crowd as (
+        select kind, key, count(*) > 200 as is_shared from material_key
+        where (kind, key) in (
+            select kind, key from unnest(materials) as given(id) join material_key on material_id = given.id
+            union select split_part(t, ':', 1), substr(t, position(':' in t) + 1) from unnest(touched) t)
+          and kind in ('gtin', 'mpn')
+        group by kind, key
+    ), flipped as (
+        update material_key k set is_shared = crowd.is_shared from crowd
+        where k.kind = crowd.kind and k.key = crowd.key and k.is_shared <> crowd.is_shared
+        returning k.material_id
+    )
+    select array_agg(material_id) into turned from flipped;
+    return coalesce(turned, '{}');
+end
+$$;
+
+-- The identity of every given material by its sure keys, and what speaks against them. `materials` must be closed
+-- under identity_neighbours.
+create function identity_of(materials bigint[])
+returns table (material_id bigint, label text, rule text, kind text, key text, detail jsonb)
+language sql stable as $$
+    with own as materialized (
+        select k.* from unnest(materials) as given(id) join material_key k on k.material_id = given.id
+    ), said as (
+        select own.material_id, own.kind, own.key from own where own.kind in ('xref', 'apart')
+    ), usable as materialized (
+        select own.*, own.is_live and count(*) filter (where own.is_live)
+               over (partition by own.kind, own.key, own.owner_id, own.system_id) > 1 as is_twice
+        from own
+        where own.kind in ('gtin', 'mpn')
+          and not exists (select from said where said.material_id = own.material_id and said.kind = 'apart')
+    ), pair as materialized (
+        select coalesce(g.material_id, p.material_id) as material_id,
+               case when not g.is_shared then g.key end as gtin, g.is_twice as gtin_twice,
+               case when not p.is_shared then p.key end as mpn, p.is_twice as mpn_twice, p.brand
+        from (select * from usable where usable.kind = 'gtin') g
+        full join (select * from usable where usable.kind = 'mpn') p on p.material_id = g.material_id
+    ), mpn_split as (
+        select mpn from pair where mpn is not null and gtin is not null group by mpn having count(distinct gtin) > 1
+    ), gtin_split as (
+        select gtin, brand from (
+            select gtin, brand, mpn, first_value(mpn) over (partition by gtin, brand order by length(mpn), mpn) as short
+            from pair where gtin is not null and mpn is not null) s
+        group by gtin, brand
+        having bool_or(position(split_part(short, '|', 2) in split_part(mpn, '|', 2)) = 0)
+    ), judged as materialized (
+        select k.*, s.key as said,
+               ms.mpn is not null as mpn_disputed, gs.gtin is not null and k.mpn is not null as gtin_disputed
+        from pair k
+        left join said s on s.material_id = k.material_id
+        left join mpn_split ms on ms.mpn = k.mpn
+        left join gtin_split gs on gs.gtin = k.gtin and gs.brand = k.brand
+    ), free as materialized (
+        select judged.*, gtin is not null and not coalesce(gtin_twice, false) and not (mpn_disputed or gtin_disputed) as by_gtin,
+               mpn is not null and not coalesce(mpn_twice, false) and not (mpn_disputed or gtin_disputed) as by_mpn
+        from judged
+    ), gtin_means as (
+        select gtin, count(distinct said) as groups, min(said) as said from free where gtin is not null group by gtin
+    ), first_step as materialized (
+        select f.*, g.groups as gtin_groups,
+               case when f.said is not null then 'xref:' || f.said
+                    when f.by_gtin and g.groups = 1 then 'xref:' || g.said
+                    when f.by_gtin and g.groups = 0 then 'gtin:' || f.gtin end as first_label
+        from free f left join gtin_means g on g.gtin = f.gtin
+    ), mpn_means as (
+        select mpn, count(distinct first_label) as labels, min(first_label) as label
+        from first_step where mpn is not null group by mpn
+    ), named as materialized (
+        select s.*, m.labels as mpn_labels,
+               coalesce(s.first_label, case when s.by_mpn and m.labels = 0 then 'mpn:' || s.mpn
+                                            when s.by_mpn and m.labels = 1 then m.label end) as label
+        from first_step s left join mpn_means m on m.mpn = s.mpn
+    ), labelled as materialized (
+        select given.id as material_id,
+               coalesce(n.label, 'xref:' || s.key, 'own:' || given.id) as label,
+               case when s.key is not null or n.said is not null then 'xref'
+                    when n.first_label is not null then 'gtin' when n.label is not null then 'mpn' else 'own' end as rule
+        from unnest(materials) as given(id)
+        left join named n on n.material_id = given.id
+        left join said s on s.material_id = given.id and s.kind = 'xref'
+    ), trouble as (
+        select n.material_id, 'duplicate_in_system' as kind, n.gtin as key, 'gtin' as of from named n where n.gtin_twice
+        union all
+        select n.material_id, 'duplicate_in_system', n.mpn, 'mpn' from named n where n.mpn_twice
+        union all
+        select n.material_id, 'keys_disagree', n.mpn, 'mpn' from named n where n.mpn_disputed or n.mpn_labels > 1
+        union all
+        select n.material_id, 'keys_disagree', n.gtin, 'gtin' from named n where n.gtin_groups > 1
+        union all
+        select n.material_id, 'part_numbers_differ', n.gtin, 'gtin' from named n where n.gtin_disputed
+    )
+    select l.material_id, l.label, l.rule, null::text, null::text, null::jsonb from labelled l
+    union all
+    select t.material_id, null, null, t.kind, t.key, jsonb_build_object('by', t.of)
+    from trouble t where t.key is not null
+$$;
+
+-- Give every label a golden material: the one most of its members are in already (no two labels share one), else a new
+-- one; a group number that is a golden number names it. Writes golden_material alone.
+create function golden_of(labels text[], members bigint[])
+returns table (label text, golden_id bigint)
+language plpgsql as $$
+begin
+    return query
+    with member as (
+        select l.label, m.golden_id as held from unnest(labels, members) as l(label, id)
+        join source_material m on m.id = l.id
+    ), named as (
+        select distinct x.label, g.id from member x join golden_material g on x.label = 'xref:' || g.number
+    ), claim as (
+        select distinct on (x.held) x.held, x.label from member x
+        where x.held is not null and not exists (select from named n where n.id = x.held)
+        group by x.held, x.label order by x.held, count(*) desc, x.label
+    ), won as (
+        select n.label, n.id from named n
+        union all
+        select c.label, min(c.held) from claim c
+        where not exists (select from named n where n.label = c.label) group by c.label
+    ), made as (
+        insert into golden_material (number, unit, identity)
+        select 'GM-' || lpad(nextval('golden_number')::text, 7, '0'), 'C62', x.label
+        from (select distinct m.label from member m where not exists (select from won w where w.label = m.label)
+              order by m.label) x
+        returning id, identity
+    )
+    select w.label, w.id from won w
+    union all
+    select m.identity, m.id from made m;
+end
+$$;
+
+-- Write what identity_of says of a closed set: conflicts, links, the link in force on each material, the goldens left
+-- empty. `touched`: golden materials that gained or lost members; `linked`: materials whose link changed.
+create function identity_apply(closed bigint[], out touched bigint[], out linked bigint[])
+language plpgsql as $$
+declare
+    ids bigint[];
+    labels text[];
+    rules text[];
+    emptied bigint[];
+begin
+    delete from identity_conflict c using unnest(closed) as given(id) join source_material m on m.id = given.id
+    where c.organisation_id = m.organisation_id and c.material_id = m.id;
+    with found as materialized (
+        select * from identity_of(closed)
+    ), noted as (
+        insert into identity_conflict (organisation_id, material_id, kind, key, detail)
+        select m.organisation_id, m.id, f.kind, f.key, f.detail
+        from found f join source_material m on m.id = f.material_id where f.kind is not null
+        on conflict do nothing
+    )
+    select array_agg(material_id), array_agg(label), array_agg(rule) into ids, labels, rules
+    from found where label is not null;
+    with goal as (
+        select l.id, l.label, g.golden_id, case when count(*) over (partition by l.label) = 1 then 'own' else l.rule end as rule
+        from unnest(ids, labels, rules) as l(id, label, rule)
+        join golden_of(labels, ids) g on g.label = l.label
+    ), moved as materialized (
+        select m.organisation_id, m.id, m.golden_id as held, g.golden_id, g.rule, g.label,
+               case g.rule when 'gtin' then 0.99 when 'mpn' then 0.97 else 1 end as confidence,
+               jsonb_strip_nulls(jsonb_build_object('identity', g.label, 'gtin', gtin_key(m.gtin),
+                   'brand', m.brand, 'mpn', m.mpn, 'group', nullif(split_part(g.label, 'xref:', 2), ''))) as evidence
+        from goal g join source_material m on m.id = g.id
+        where m.golden_id is distinct from g.golden_id or m.rule is distinct from g.rule
+    ), noted as (
+        insert into link (organisation_id, material_id, golden_id, rule, confidence, evidence, valid_from)
+        select organisation_id, id, golden_id, rule, confidence, evidence, clock_timestamp() from moved order by id
+    ), marked as (
+        update source_material m set golden_id = v.golden_id, rule = v.rule, confidence = v.confidence
+        from moved v where m.organisation_id = v.organisation_id and m.id = v.id
+    ), named as (
+        update golden_material g set identity = v.label, merged_into_id = null
+        from (select distinct golden_id, label from goal) v where g.id = v.golden_id
+          and (g.identity, g.merged_into_id) is distinct from (v.label, null)
+    )
+    select array_agg(id), array_agg(distinct golden_id) || array_agg(distinct held) filter (where held is not null),
+           array_agg(distinct held) filter (where held <> golden_id)
+    into linked, touched, emptied from moved;
+    update golden_material g set merged_into_id = (
+        select m.golden_id from link l join source_material m on m.organisation_id = l.organisation_id and m.id = l.material_id
+        where l.golden_id = g.id group by m.golden_id order by count(*) desc, m.golden_id limit 1)
+    where g.id = any(emptied) and not exists (select from source_material m where m.golden_id = g.id);
+end
+$$;
+
+-- A material's name in one language: the given one, else `name` where it is written in that language, with the
+-- specification if it does not hold it yet.
+create function full_name(given text, name text, specification text, is_han boolean) returns text
+language sql immutable parallel safe as $$
+    select left(case when n is null or s is null or position(lower(s) in lower(n)) > 0 then n else n || ' ' || s end, 300)
+    from (select coalesce(nullif(trim(given), ''), case when (name ~ '[\u4e00-\u9fff]') = is_han then nullif(trim(name), '') end) as n,
+                 nullif(trim(specification), '') as s) x
+$$;
+
+-- The golden attributes that survive: names the fullest (then the first in order), all else the commonest value.
+-- Returns the golden materials whose unit changed. Rules are listed in masterdata.materials.survivorship.
+create function golden_refresh(goldens bigint[]) returns bigint[]
+language plpgsql as $$
+declare
+    turned bigint[];
+begin
+    with member as (
+        select g.id, g.unit as was, full_name(m.name_zh, m.name, m.specification, true) as zh,
+               full_name(m.name_en, m.name, m.specification, false) as en, m.class_code,
+               gtin_key(m.gtin) as gtin,
+               coalesce(case when u.code is not null then m.base_unit end, (
+                   select min(t.unit) from material_stock t join unit on unit.code = t.unit
+                   where t.organisation_id = m.organisation_id and t.material_id = m.id)) as unit
+        from unnest(goldens) as given(id) join golden_material g on g.id = given.id
+        join source_material m on m.golden_id = g.id
+        left join unit u on u.code = m.base_unit
+    ), chosen as (
+        select id, was, (array_agg(zh order by length(zh) desc, zh) filter (where zh is not null))[1] as zh,
+               (array_agg(en order by length(en) desc, en) filter (where en is not null))[1] as en,
+               mode() within group (order by class_code) as class_code, mode() within group (order by gtin) as gtin,
+               coalesce(mode() within group (order by unit), was) as unit
+        from member group by id, was
+    ), written as (
+        update golden_material g set name_zh = c.zh, name_en = c.en, class_code = c.class_code, gtin = c.gtin, unit = c.unit
+        from chosen c where g.id = c.id
+          and (g.name_zh, g.name_en, g.class_code, g.gtin, g.unit) is distinct from (c.zh, c.en, c.class_code, c.gtin, c.unit)
+        returning g.id, c.was, g.unit
+    )
+    select array_agg(id) filter (where was <> unit) into turned from written;
+    return coalesce(turned, '{}');
+end
+$$;
+
+-- Match these materials of one organisation and whatever hangs on them; how many links changed.
+create function materials_match(org uuid, materials bigint[]) returns int
+language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
+declare
+    seeds bigint[];
+    closed bigint[];
+    touched bigint[];
+    linked bigint[];
+    turned bigint[];
+    stale bigint[];
+begin
+    if org is distinct from nullif(current_setting('hub.org', true), '')::uuid then
+        raise exception 'materials_match: this transaction does not act for organisation %', org
+            using errcode = 'insufficient_privilege';
+    end if;
+    perform pg_advisory_xact_lock(7320001);
+    select array_agg(m.id) into seeds from unnest(materials) as given(id)
+    join source_material m on m.id = given.id and m.organisation_id = org;
+    if seeds is null then return 0; end if;
+    closed := identity_neighbours(seeds);
+    closed := closed || material_key_refresh(seeds);
+    closed := identity_neighbours((select array_agg(distinct id) from unnest(closed) id));
+    select (r).touched, (r).linked into touched, linked from identity_apply(closed) r;
+    select array_agg(distinct m.golden_id) || touched into touched
+    from unnest(seeds) as given(id) join source_material m on m.id = given.id;
+    turned := golden_refresh((select array_agg(distinct id) from unnest(touched) id));
+    select array_agg(distinct id) into stale from (
+        select unnest(seeds || linked) as id
+        union select m.id from unnest(turned) as g(id) join source_material m on m.golden_id = g.id) x;
+    perform unit_factor_refresh(stale);
+    perform holding_refresh(stale);
+    perform search_refresh(stale);
+    return coalesce(cardinality(linked), 0);
+end
+$$;

@@ -1,0 +1,28 @@
+-- Exact arithmetic of units and money. A tie goes to the even neighbour, as IEEE 754 and most ledgers have it.
+
+create function round_half_even(amount numeric, decimals int) returns numeric
+language sql immutable strict parallel safe as $$
+    select case
+        when abs(round(amount, decimals) - amount) * 2 * 10::numeric ^ decimals = 1
+         and mod(round(amount, decimals) * 10::numeric ^ decimals, 2) <> 0
+        then trunc(amount, decimals)
+        else round(amount, decimals)
+    end
+$$;
+
+-- quantity × numerator ÷ denominator at `decimals`, computed in integers: no quotient is ever cut before it is rounded.
+-- Factor 1 leaves the quantity as its source gave it.
+create function convert_quantity(quantity numeric, numerator numeric, denominator numeric, decimals int) returns numeric
+language plpgsql immutable strict parallel safe as $$
+declare
+    scaled numeric := quantity * numerator * 10::numeric ^ decimals;
+    cut numeric;
+    twice numeric;
+begin
+    if numerator = denominator then return quantity; end if;
+    cut := div(scaled, denominator);
+    twice := abs(scaled - cut * denominator) * 2;
+    if twice > denominator or (twice = denominator and mod(cut, 2) <> 0) then cut := cut + sign(scaled); end if;
+    return round(cut / 10::numeric ^ decimals, decimals);
+end
+$$;
