@@ -1,0 +1,123 @@
+"""A batch's rows as tables of an in-process DuckDB, bounded in memory: judged by the contract, rows of one key summed,
+and handed to PostgreSQL as CSV. Python never holds the rows."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO
+
+import duckdb
+import psycopg
+import pyarrow.parquet as pq
+
+from connectors.contract import Stream
+from hub.settings import settings
+from masterdata.intake import checks
+
+MEMORY, THREADS = "320MB", 2
+SKEW = timedelta(minutes=5)
+_BLOCK = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One batch loaded: views `delivered` and `judged` (with `fault` and, for stock, `hash`), table `bad`."""
+
+    connection: duckdb.DuckDBPyConnection
+    stream: Stream
+    folder: Path
+
+    def number(self, query: str) -> int:
+        row = self.connection.execute(query).fetchone()
+        return int(row[0]) if row and row[0] is not None else 0
+
+    def run(self, *statements: str) -> None:
+        for statement in statements:
+            self.connection.execute(statement)
+
+    def copy(self, query: str, target: psycopg.Connection, table: str) -> None:
+        """Copy a query's rows into a table of PostgreSQL: `table` may name columns. One CSV file stands between."""
+        path = self.folder / "rows.csv"
+        self.connection.execute(f"copy ({query}) to '{path}' (format csv, header false)")
+        with path.open("rb") as file, target.cursor().copy(f"copy {table} from stdin (format csv)") as copy:
+            while block := file.read(_BLOCK):
+                copy.write(block)
+        path.unlink()
+
+
+@contextmanager
+def load(body: BinaryIO, stream: Stream, *, units: Sequence[str], key: str, observed_at: datetime) -> Iterator[Frame]:
+    """Open a Parquet body. `units` are the codes known for its system, `key` an SQL expression of the position's hash
+    over the contract's columns (lot and owner never null)."""
+    home = settings().home / "tmp"
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home) as folder, duckdb.connect(config=_config(folder)) as connection:
+        frame = Frame(connection, stream, Path(folder))
+        connection.execute("set TimeZone = 'UTC'")
+        _deliver(connection, body)
+        _macros(connection, units, observed_at)
+        _judge(frame, key)
+        yield frame
+
+
+def _config(folder: str) -> dict[str, str | bool | int]:
+    return {
+        "memory_limit": MEMORY,
+        "threads": THREADS,
+        "temp_directory": folder,
+        "preserve_insertion_order": False,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+
+
+def _deliver(connection: duckdb.DuckDBPyConnection, body: BinaryIO) -> None:
+    name = getattr(body, "name", None)
+    if isinstance(name, str):
+        connection.execute(f"create view delivered as select * from read_parquet('{name}')")
+    else:
+        connection.register("body", pq.read_table(body))
+        connection.execute("create view delivered as select * from body")
+
+
+def _macros(connection: duckdb.DuckDBPyConnection, units: Sequence[str], observed_at: datetime) -> None:
+    connection.execute("create temp table units (code varchar)")
+    connection.execute("insert into units select unnest(?)", [list(units) or [""]])
+    connection.execute("create macro known_unit(given) as given in (select code from units)")
+    connection.execute(f"create macro latest() as timestamptz '{(observed_at + SKEW).isoformat()}'")
+
+
+def _judge(frame: Frame, key: str) -> None:
+    stream = frame.stream
+    present = {f.name for f in stream.fields}
+    parts = ", ".join(f"coalesce({c}, '') as {c}" for c in ("lot", "owner") if c in present)
+    replaced = f"* replace ({parts})" if parts else "*"
+    hashed = f", {key} as hash" if stream.name in ("stock_positions", "stock_movements") else ""
+    frame.run(
+        f"create view judged as select *{hashed}, {checks.fault_sql(stream)} as fault "
+        f"from (select {replaced} from delivered)",
+        f"create temp table bad as select _row, fault, {checks.readable_key_sql(stream)} as is_readable"
+        f"{', hash' if hashed else ', null::uuid as hash'} from judged where fault is not null",
+    )
+
+
+def add_bad(frame: Frame, rows: str) -> None:
+    """Turn further rows bad; `rows` selects _row, fault, is_readable, hash."""
+    frame.run(f"insert into bad {rows}")
+
+
+def quarantined_sql(frame: Frame) -> str:
+    """Bad rows as the quarantine keeps them."""
+    stream = frame.stream
+    inner = f"""
+        select d._row, split_part(b.fault, '|', 1) as reason, nullif(split_part(b.fault, '|', 2), '') as field,
+               {checks.clean(checks.value_sql(stream).replace("fault", "b.fault"))} as value,
+               {checks.record_sql(stream)} as record, {checks.clean("d._raw")} as raw,
+               case when b.is_readable then b.hash end as hash
+        from delivered d join bad b on b._row = d._row"""
+    return f"select _row, reason, field, value, {checks.sentence_sql()} as detail, record, raw, hash from ({inner})"

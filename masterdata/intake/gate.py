@@ -1,0 +1,239 @@
+"""The gate before a full snapshot: its figures as one row of SQL aggregates, the limits they are held to, and what a
+person reads when one fails. Judged by `expectations`, so that this module costs nothing to import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from masterdata.intake.schemas import Consequence, Finding, Goods, Money
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A bound on one figure, and the sentences for a figure beyond it; {measured} and {limit} are put in."""
+
+    figure: str
+    minimum: float | None
+    maximum: float | None
+    zh: str
+    en: str
+
+    @property
+    def bound(self) -> float | None:
+        return self.maximum if self.minimum is None else self.minimum
+
+
+# Names are those a coverage may override. Ratios are against the last good state of the same coverage.
+LIMITS: Mapping[str, Limit] = {
+    "rows_min": Limit(
+        "rows_ratio",
+        0.5,
+        None,
+        "快照只有上次正常快照行数的 {measured:.0%}，下限为 {limit:.0%}。",
+        "The snapshot has {measured:.0%} of the rows of the last good one; the limit is {limit:.0%}.",
+    ),
+    "rows_max": Limit(
+        "rows_ratio",
+        None,
+        3.0,
+        "快照行数是上次正常快照的 {measured:.1f} 倍，上限为 {limit:.1f} 倍。",
+        "The snapshot has {measured:.1f} times the rows of the last good one; the limit is {limit:.1f} times.",
+    ),
+    "value_min": Limit(
+        "value_ratio",
+        0.4,
+        None,
+        "库存价值降至原来的 {measured:.0%}，下限为 {limit:.0%}。",
+        "The value of the stock falls to {measured:.0%} of what it was; the limit is {limit:.0%}.",
+    ),
+    "value_max": Limit(
+        "value_ratio",
+        None,
+        3.0,
+        "库存价值升至原来的 {measured:.1f} 倍，上限为 {limit:.1f} 倍。",
+        "The value of the stock rises to {measured:.1f} times what it was; the limit is {limit:.1f} times.",
+    ),
+    "negative_max": Limit(
+        "negative_rise",
+        None,
+        0.1,
+        "负库存占比上升 {measured:.1%}，上限为 {limit:.0%}。",
+        "The share of negative stock rises by {measured:.1%}; the limit is {limit:.0%}.",
+    ),
+    "overlap_min": Limit(
+        "overlap",
+        0.6,
+        None,
+        "原有库存项中只有 {measured:.0%} 仍在快照中，下限为 {limit:.0%}；源系统的编码可能已改变。",
+        "Only {measured:.0%} of the stocked keys are still listed; the limit is {limit:.0%}. Have codes changed?",
+    ),
+    "quarantined_max": Limit(
+        "quarantined_share",
+        None,
+        0.5,
+        "快照中有 {measured:.0%} 的行被隔离，上限为 {limit:.0%}。",
+        "{measured:.0%} of the rows are quarantined; the limit is {limit:.0%}.",
+    ),
+}
+# Below this many stocked keys a ratio says nothing: a shelf of three may well lose two.
+SMALLEST = 20.0
+
+EMPTY = Finding(
+    "empty",
+    0.0,
+    None,
+    "快照为空，而此范围内仍有库存。",
+    "The snapshot is empty, while this coverage holds stock.",
+)
+
+_FIGURES = """
+with cost as (select id, item_id, unit_cost from source_material
+              where organisation_id = %(org)s and system_id = %(system)s),
+held as (select p.hash, p.quantity, c.unit_cost from position p left join cost c on c.id = p.material_id
+         where p.organisation_id = %(org)s and p.coverage_id = %(coverage)s
+           and not exists (select from stage_gap g where g.hash = p.hash)),
+pair as (select h.quantity as old, s.quantity as new, coalesce(h.unit_cost, c.unit_cost) as cost, s.n
+         from held h full join stage_position s on s.hash = h.hash
+         left join cost c on c.item_id = case when h.hash is null then s.item_id end)
+select count(new) as keys,
+       coalesce(sum(n), 0)::float as rows,
+       count(*) filter (where old <> 0) as stocked,
+       count(*) filter (where old <> 0 and new is not null) as kept,
+       count(*) filter (where old <> 0 and coalesce(new, 0) = 0) as zeroed,
+       count(*) filter (where new < 0)::float as negative,
+       count(*) filter (where old < 0)::float as negative_before,
+       sum(old * cost)::float as value_before,
+       sum(new * cost)::float as value
+from pair
+"""
+
+_CONSEQUENCE = """
+with pair as (
+    select p.material_id, p.unit, p.quantity as old, coalesce(s.quantity, 0) as new, m.unit_cost, m.currency
+    from position p
+    join source_material m on m.organisation_id = p.organisation_id and m.id = p.material_id
+    left join stage_position s on s.hash = p.hash
+    where p.organisation_id = %(org)s and p.coverage_id = %(coverage)s and p.quantity <> coalesce(s.quantity, 0)
+      and not exists (select from stage_gap g where g.hash = p.hash)),
+goods as (select unit, sum(old - new) as lost from pair group by unit having sum(old - new) > 0
+          order by 2 desc limit 5),
+money as (select currency, sum((old - new) * unit_cost) as lost from pair where unit_cost is not null
+          group by currency having sum((old - new) * unit_cost) > 0)
+select count(*) as changed, count(*) filter (where old <> 0 and new = 0) as zeroed,
+       count(distinct material_id) filter (where old <> 0 and new = 0) as materials,
+       (select coalesce(jsonb_agg(jsonb_build_object('quantity', trim_scale(lost)::text, 'unit', unit)), '[]')
+        from goods) as goods,
+       (select coalesce(jsonb_agg(jsonb_build_object('amount', round(lost, 2)::text, 'currency', currency)), '[]')
+        from money) as money
+from pair
+"""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate measured and found; `consequence` only where it found something."""
+
+    figures: dict[str, float | None]
+    findings: tuple[Finding, ...]
+    consequence: Consequence | None = None
+
+    @property
+    def is_red(self) -> bool:
+        return bool(self.findings)
+
+    def as_json(self) -> dict[str, Any]:
+        made: dict[str, Any] = {"figures": self.figures, "findings": [asdict(f) for f in self.findings]}
+        if self.consequence is not None:
+            made["consequence"] = asdict(self.consequence, dict_factory=_plain)
+        return made
+
+
+def figures(
+    connection: psycopg.Connection, keys: Mapping[str, Any], *, rows_before: int, quarantined: int
+) -> dict[str, float | None]:
+    """The one row the gate judges. `keys` names org, system and coverage; a figure without history is None and passes."""
+    found = _row(connection, _FIGURES, keys)
+    rows = float(found["rows"]) + quarantined
+    small = found["stocked"] < SMALLEST
+    shares = {
+        "rows_ratio": _ratio(rows, rows_before),
+        "value_ratio": _ratio(found["value"], found["value_before"]),
+        "negative_rise": _share(found["negative"], found["keys"]) - _share(found["negative_before"], found["stocked"]),
+        "overlap": _ratio(found["kept"], found["stocked"]),
+        "quarantined_share": _share(quarantined, rows),
+    }
+    counts = {name: float(found[name]) for name in ("keys", "stocked", "kept", "zeroed")} | {"rows": rows}
+    return counts | {name: None if small else value for name, value in shares.items()}
+
+
+def record_figures(rows: int, rows_before: int, quarantined: int) -> dict[str, float | None]:
+    """The same row for master records, of which only the number is judged."""
+    known = rows_before >= SMALLEST
+    unknown: dict[str, float | None] = dict.fromkeys(limit.figure for limit in LIMITS.values())
+    return unknown | {
+        "rows": float(rows),
+        "rows_ratio": _ratio(rows, rows_before) if known else None,
+        "quarantined_share": _share(quarantined, rows) if known else None,
+    }
+
+
+def is_empty(measured: Mapping[str, float | None]) -> bool:
+    """Nothing listed where there is stock: never believed without a person's word."""
+    return not measured["rows"] and bool(measured["stocked"])
+
+
+def unreadable(rows: int) -> Finding:
+    return Finding(
+        "unreadable_key",
+        float(rows),
+        0.0,
+        f"有 {rows} 行无法辨认其库存项；若放行，未列出的库存项将归零。",
+        f"{rows} rows do not say of which stock they speak; once released, what is not listed goes to zero.",
+    )
+
+
+def finding(name: str, measured: float, limit: float) -> Finding:
+    said = LIMITS[name]
+    zh, en = (s.format(measured=measured, limit=limit) for s in (said.zh, said.en))
+    return Finding(name, measured, limit, zh, en)
+
+
+def consequence(connection: psycopg.Connection, keys: Mapping[str, Any]) -> Consequence:
+    """What releasing would do to the positions of the coverage, in goods and money."""
+    found = _row(connection, _CONSEQUENCE, keys)
+    goods = tuple(Goods(Decimal(g["quantity"]), g["unit"]) for g in found["goods"])
+    money = tuple(Money(Decimal(m["amount"]), m["currency"]) for m in found["money"])
+    zeroed, materials, changed = int(found["zeroed"]), int(found["materials"]), int(found["changed"])
+    lost = "，".join(f"{m.amount:,} {m.currency}" for m in money)
+    zh = f"放行后 {zeroed} 个库存项（{materials} 种物料）归零，{changed} 个改变" + (
+        f"，账面减少 {lost}。" if lost else "。"
+    )
+    en = f"Released, {zeroed} positions of {materials} materials go to zero and {changed} change" + (
+        f"; the books lose {', '.join(f'{m.amount:,} {m.currency}' for m in money)}." if money else "."
+    )
+    return Consequence(zeroed, materials, changed, goods, money, zh, en)
+
+
+def _row(connection: psycopg.Connection, query: str, keys: Mapping[str, Any]) -> dict[str, Any]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        found = cursor.execute(query, keys).fetchone()
+    assert found is not None  # noqa: S101 - an aggregate always answers
+    return found
+
+
+def _ratio(now: float | None, before: float | None) -> float | None:
+    return None if not before or before < 0 or now is None else float(now) / float(before)
+
+
+def _share(part: float, whole: float) -> float:
+    return float(part) / float(whole) if whole else 0.0
+
+
+def _plain(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {k: str(v) if isinstance(v, Decimal) else v for k, v in items}
