@@ -16,6 +16,9 @@ class Settings(BaseSettings):
 
     home: Path = Field(default=Path("var/hub"), description="data folder: embedded database, landing files, backups")
     database_url: SecretStr | None = Field(default=None, description="any PostgreSQL >= 15; empty: the embedded one")
+    application_url: SecretStr | None = Field(
+        default=None, description="the same as role hub_app, where the owner of HUB_DATABASE_URL may not make roles"
+    )
     host: str = "127.0.0.1"
     port: int = 8470
     public_url: str = Field(default="", description="address people use, for links in mail; default http://host:port")
@@ -26,8 +29,19 @@ class Settings(BaseSettings):
     log_days: int = Field(default=30, gt=0)
     session_days: int = Field(default=7, gt=0)
     outbox_days: int = Field(default=7, gt=0)
-    smtp_url: SecretStr | None = Field(default=None, description="smtp[s]://user:password@host:port; empty: outbox page")
+    smtp_url: SecretStr | None = Field(
+        default=None, description="smtp[s]://user:password@host:port; empty: outbox page"
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None, description="bearer token for /metrics from other machines; empty: this machine only"
+    )
     mail_from: str = "Group Hub <hub@localhost>"
+
+    @property
+    def address(self) -> str:
+        """What people open."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 - compared, not bound
+        return self.public_url or f"http://{host}:{self.port}"
 
 
 @cache

@@ -1,15 +1,23 @@
-"""What every router needs of the running application: its session, one transaction per request."""
+"""What every router needs of the running application: its router class, its session, one transaction per request."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import Depends
+from fastapi import APIRouter, Depends
 from sqlalchemy.orm import Session
 from starlette.requests import HTTPConnection
 
 from hub.database import NOBODY
+from hub.idempotency import IdempotentRoute
+
+
+class Router(APIRouter):
+    """FastAPI's router; its writes honour Idempotency-Key."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"route_class": IdempotentRoute} | options)
 
 
 def get_session(request: HTTPConnection) -> Iterator[Session]:

@@ -24,6 +24,7 @@ from uuid import UUID
 
 import hypothesis
 import pytest
+import structlog
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.orm import Session
 
@@ -38,6 +39,10 @@ TEMPLATE = "hub_template"
 # Tests kill processes, never the machine: what the kernel has taken is safe.
 CONF = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "shared_buffers": "128MB"}
 
+structlog.configure(
+    processors=[structlog.stdlib.add_log_level, structlog.stdlib.render_to_log_kwargs],
+    logger_factory=structlog.stdlib.LoggerFactory(),
+)
 hypothesis.settings.register_profile("hub", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("hub")
 

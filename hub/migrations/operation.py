@@ -28,18 +28,34 @@ language sql security definer set search_path = pg_catalog, public as $$
     select count(*) from gone
 $$;
 
+-- Whoever inserts, the relay wakes: one notification per statement, sent by PostgreSQL at commit.
+create function outbox_notify() returns trigger language plpgsql set search_path = pg_catalog as $$
+begin
+    perform pg_notify('outbox', '');
+    return null;
+end $$;
+create trigger outbox_notify after insert on outbox for each statement execute function outbox_notify();
+
+-- Ids only: metrics, retention and the relay pass over all organisations, bound to them like any reader.
+create function all_organisations() returns uuid[]
+language sql stable security definer set search_path = pg_catalog, public as $$
+    select coalesce(array_agg(id order by id), '{}') from organisation
+$$;
+
 create policy organisation_root on organisation to current_user using (true) with check (parent_id is null);
 """
 
 UNDO_RELAY = """
 drop function outbox_number(int);
 drop function outbox_forget(int);
+drop function outbox_notify() cascade;
+drop function all_organisations();
 drop policy outbox_relay on outbox;
 drop policy organisation_root on organisation;
 drop sequence outbox_seq;
 """
 
-FUNCTIONS = ("outbox_number(int)", "outbox_forget(int)")
+FUNCTIONS = ("outbox_number(int)", "outbox_forget(int)", "all_organisations()")
 JOB_TABLES = "procrastinate_jobs, procrastinate_events, procrastinate_workers, procrastinate_periodic_defers"
 
 UNDO_JOBS = f"""
@@ -60,7 +76,8 @@ def install() -> None:
     _run(SchemaManager.get_schema())
     _run(RELAY)
     op.execute(f"grant select, insert, update, delete on {JOB_TABLES} to {APP_ROLE}")
-    op.execute(f"grant usage on all sequences in schema public to {APP_ROLE}")
+    op.execute(f"grant usage, select on all sequences in schema public to {APP_ROLE}")
+    op.execute(f"grant select on alembic_version to {APP_ROLE}")
     op.execute(f"revoke update, delete on outbox from {APP_ROLE}")
     for function in FUNCTIONS:
         op.execute(f"revoke all on function {function} from public")

@@ -1,0 +1,67 @@
+"""What Prometheus reads: latencies counted here as they happen, states of the database asked at each scrape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 10)
+REGISTRY = CollectorRegistry()
+REQUESTS = Histogram(
+    "hub_request_seconds", "Time to answer a request", ["method", "path", "status"], registry=REGISTRY, buckets=BUCKETS
+)
+EVENTS = Counter("hub_events_relayed_total", "Events numbered and passed on", registry=REGISTRY)
+SUBSCRIBERS = Gauge("hub_event_subscribers", "Open event streams", registry=REGISTRY)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A gauge that the database answers: label columns first, the value last."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...]
+    sql: str
+
+
+QUERIES = (
+    Query(
+        "hub_jobs",
+        "Jobs by queue and state",
+        ("queue", "state"),
+        "select queue_name, status::text, count(*) from procrastinate_jobs where status <> 'succeeded' group by 1, 2",
+    ),
+    Query("hub_outbox_waiting", "Events not yet numbered", (), "select count(*) from outbox where seq is null"),
+    Query(
+        "hub_outbox_lag_seconds",
+        "Age of the oldest event not yet numbered",
+        (),
+        "select coalesce(extract(epoch from clock_timestamp() - min(created_at)), 0) from outbox where seq is null",
+    ),
+    Query("hub_batches", "Batches by state", ("state",), "select state, count(*) from batch group by state"),
+    Query(
+        "hub_feed_age_seconds",
+        "Seconds since the newest source time of a feed",
+        ("organisation", "system", "stream", "coverage"),
+        """select o.key, s.key, f.stream, f.coverage, extract(epoch from clock_timestamp() - f.read_through)
+           from feed f join organisation o on o.id = f.organisation_id join source_system s on s.id = f.system_id
+           where f.read_through is not null""",
+    ),
+)
+
+
+def exposition(session: Session) -> bytes:
+    """Everything in Prometheus' text format, of the organisations that `session` may read."""
+    return generate_latest(REGISTRY) + generate_latest(_from_database(session))
+
+
+def _from_database(session: Session) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    for query in QUERIES:
+        gauge = Gauge(query.name, query.help, query.labels, registry=registry)
+        for *labels, value in session.execute(text(query.sql)):
+            (gauge.labels(*map(str, labels)) if labels else gauge).set(float(value))
+    return registry

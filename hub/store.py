@@ -1,0 +1,43 @@
+"""Which database this process works on: the one of HUB_DATABASE_URL, or the embedded one of HUB_HOME."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from hub import migrate, postgres
+from hub.errors import Unavailable
+from hub.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """`url` is the owner's, for migrations and backups; the application connects by `application_url`."""
+
+    url: str
+    application_url: str
+    server: postgres.Server | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Tells a child process of this database."""
+        return {"HUB_DATABASE_URL": self.url, "HUB_APPLICATION_URL": self.application_url}
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Store]:
+    """The database; an embedded one runs at least as long as the block."""
+    if settings.database_url is not None:
+        yield Store(settings.database_url.get_secret_value(), application_url(settings))
+        return
+    with postgres.embedded(settings.home / "postgres") as server:
+        yield Store(server.dsn(), server.dsn(user=postgres.APPLICATION), server)
+
+
+def application_url(settings: Settings) -> str:
+    if settings.application_url is not None:
+        return settings.application_url.get_secret_value()
+    if settings.database_url is None:
+        raise Unavailable("No database is given. Start the hub with `hub up`, or set HUB_DATABASE_URL.")
+    return migrate.application_url(settings.database_url.get_secret_value())
