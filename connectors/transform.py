@@ -113,7 +113,7 @@ class Transform:
             return min(self.groups)
         columns = ", ".join(c.sql for c in self._split)
         try:
-            row = self._db.execute(f"SELECT {columns}").fetchone()
+            (row,) = self._db.execute(f"SELECT {columns}").fetchall()
         except duckdb.Error:
             row = None
         return (str(row[0]), str(row[1])) if row else (self.mapping.organisation, "all")

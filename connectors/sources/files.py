@@ -64,6 +64,8 @@ class FilesSource:
         if not self._folder.is_dir():
             raise Abort(f"The folder {self._folder} is not there or cannot be read.")
         found = [p for p in self._folder.glob(pattern) if p.is_file() and not p.name.startswith((".", "~$"))]
+        if not found and table.get("optional"):
+            return []
         if not found:
             raise Retry(f"No file {pattern} in {self._folder} yet.")
         doubts = {path: _doubt(path, table) for path in found}

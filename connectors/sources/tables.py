@@ -78,7 +78,9 @@ def _find_separator(head: str) -> str:
 
 def _below_header(path: Path, rows: Iterator[Cells], table: Mapping[str, Any]) -> Iterator[Part]:
     wanted = [str(c) for c in table.get("columns", ())]
-    head = [list(cells) for cells in islice(rows, int(table.get("header", HEADER_WITHIN)))]
+    head = [list(cells) for cells in islice(rows, int(table.get("header") or HEADER_WITHIN))]
+    if not head and table.get("optional"):
+        return
     at = int(table["header"]) - 1 if table.get("header") else find_header(head, wanted)
     if at >= len(head):
         raise Abort(f"{path.name} has {len(head)} rows and no header{' with ' + ', '.join(wanted) if wanted else ''}.")
@@ -149,19 +151,21 @@ def _repaired(names: list[str]) -> list[str]:
 def _workbook_rows(path: Path, table: Mapping[str, Any]) -> Iterator[Cells]:
     try:
         book = CalamineWorkbook.from_path(str(path))
-        sheet = (
-            str(table["sheet"]) if table.get("sheet") else _find_sheet(book, [str(c) for c in table.get("columns", ())])
-        )
+        wanted = [str(c) for c in table.get("columns", ())]
+        sheet = str(table["sheet"]) if table.get("sheet") else _find_sheet(book, wanted)
+        if sheet is None and table.get("optional"):
+            return
         if sheet not in book.sheet_names:
-            raise Abort(f"{path.name} has no sheet {sheet!r}; it has: {', '.join(book.sheet_names)}.")
+            sought = f"no sheet {sheet!r}" if sheet else f"no sheet with the columns {', '.join(wanted)}"
+            raise Abort(f"{path.name} has {sought}; its sheets: {', '.join(book.sheet_names)}.")
         for cells in book.get_sheet_by_name(sheet).to_python(skip_empty_area=False):
             yield [_cell(value) for value in cells]
     except (CalamineError, ValueError) as error:
         raise Abort(f"{path.name} is no readable workbook: {error}.") from None
 
 
-def _find_sheet(book: CalamineWorkbook, wanted: list[str]) -> str:
-    """The first sheet that has the wanted header, else the first that holds anything."""
+def _find_sheet(book: CalamineWorkbook, wanted: list[str]) -> str | None:
+    """The first sheet that has the wanted header; without wishes the first that holds anything."""
     filled = []
     for name in book.sheet_names:
         head = [
@@ -172,7 +176,7 @@ def _find_sheet(book: CalamineWorkbook, wanted: list[str]) -> str:
             return name
         if any(any(cells) for cells in head):
             filled.append(name)
-    return filled[0] if filled else book.sheet_names[0]
+    return None if wanted else next(iter(filled), book.sheet_names[0])
 
 
 def _cell(value: Any) -> str | None:
