@@ -18,6 +18,7 @@ from hub.database import Tenancy, unit_of_work
 from masterdata.intake import costs, decide, feeds, gate, landing, masters, quarantine, stock
 from masterdata.intake.frame import Frame, load
 from masterdata.intake.models import Batch
+from masterdata.intake.schemas import Finding
 from masterdata.landscape.models import Coverage
 from masterdata.ledger import recording
 from masterdata.ledger.batch import Account, BatchRef
@@ -177,7 +178,7 @@ def _judge_records(work: Work) -> gate.Verdict:
     return gate.Verdict(measured, tuple(_expected(measured, work.coverage.limits)) if before else ())
 
 
-def _expected(measured: Mapping[str, float | None], limits: Mapping[str, float]) -> list[gate.Finding]:
+def _expected(measured: Mapping[str, float | None], limits: Mapping[str, float]) -> list[Finding]:
     # Seconds to import, and only ever in a worker.
     from masterdata.intake import expectations
 

@@ -28,7 +28,7 @@ def failed(figures: Mapping[str, float | None], limits: Mapping[str, float]) -> 
 def _validate(known: dict[str, float], bounds: dict[str, float]) -> dict[str, bool]:
     """One column per limit, so that every expectation names itself by its column."""
     gx, batches = _library()
-    import pandas as pd
+    import pandas as pd  # type: ignore[import-untyped]
 
     suite = gx.ExpectationSuite(name="gate")
     for name in known:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import duckdb
 import psycopg
@@ -65,7 +65,7 @@ def load(body: BinaryIO, stream: Stream, *, units: Sequence[str], key: str, obse
         yield frame
 
 
-def _config(folder: str) -> dict[str, str | bool | int]:
+def _config(folder: str) -> dict[str, Any]:
     return {
         "memory_limit": MEMORY,
         "threads": THREADS,

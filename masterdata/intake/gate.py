@@ -157,7 +157,7 @@ class Verdict:
 def figures(
     connection: psycopg.Connection, keys: Mapping[str, Any], *, rows_before: int, quarantined: int
 ) -> dict[str, float | None]:
-    """The one row the gate judges. `keys` names org, system and coverage; a figure without history is None and passes."""
+    """The one row the gate judges. `keys` names org, system, coverage; a figure without history is None: it passes."""
     found = _row(connection, _FIGURES, keys)
     rows = float(found["rows"]) + quarantined
     small = found["stocked"] < SMALLEST

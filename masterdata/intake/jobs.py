@@ -16,5 +16,5 @@ def defer_apply(session: Session, batch: Batch) -> None:
     """Apply a landed batch in the worker; batches of one feed run one after another."""
     lock = f"{batch.organisation_id}/{batch.system_id}/{batch.stream}/{batch.coverage}"
     priority = QUICK if batch.rows_in <= QUICK_ROWS else 0
-    args = {"organisation_id": str(batch.organisation_id), "batch_id": str(batch.id)}
-    defer(session, APPLY, lock=lock, priority=priority, **args)
+    organisation, batch_id = str(batch.organisation_id), str(batch.id)
+    defer(session, APPLY, lock=lock, priority=priority, organisation_id=organisation, batch_id=batch_id)
