@@ -123,15 +123,15 @@ EQUIVALENT_EN = {"304+石墨": "304+graphite", "316+石墨": "316+graphite", "�
 
 # What each system calls a unit; a system not named falls back to its language.
 UNIT_WORDS: dict[str, dict[str, str]] = {
-    "zh": {"piece": "个", "set": "套", "unit": "台", "kg": "千克", "tonne": "吨", "metre": "米", "litre": "升", "box": "盒", "carton": "箱", "roll": "卷", "drum": "桶", "can": "小桶"},
-    "en": {"piece": "Units", "set": "Set", "unit": "Units", "kg": "kg", "tonne": "t", "metre": "m", "litre": "L", "box": "Box", "carton": "Carton", "roll": "Roll", "drum": "Drum", "can": "Can"},
-    "songjian-k3": {"piece": "PCS", "kg": "kg", "metre": "m", "unit": "台"},
+    "zh": {"piece": "个", "set": "套", "unit": "台", "kg": "千克", "tonne": "吨", "metre": "米", "litre": "升", "box": "盒", "carton": "箱", "roll": "卷", "drum": "桶", "can": "桶"},
+    "en": {"piece": "Units", "set": "Set", "unit": "Units", "kg": "kg", "tonne": "t", "metre": "m", "litre": "L", "box": "Box", "carton": "Carton", "roll": "Roll", "drum": "Drum", "can": "Drum"},
+    "songjian-k3": {"piece": "PCS", "metre": "m"},
     "baishi-jsh": {"piece": "件", "kg": "kg", "metre": "m"},
     "kongxi-erpnext": {"piece": "Nos", "unit": "Nos", "kg": "Kg", "metre": "Meter", "litre": "Litre", "tonne": "Tonne"},
-    "wugang-wms": {"piece": "EA", "set": "SET", "unit": "EA", "kg": "KG", "tonne": "T", "metre": "M", "litre": "L", "box": "BOX", "carton": "CTN", "roll": "ROL", "drum": "DRM", "can": "CAN"},
+    "wugang-wms": {"piece": "EA", "set": "SET", "unit": "EA", "kg": "KG", "tonne": "T", "metre": "M", "litre": "L", "box": "BOX", "carton": "CTN", "roll": "ROL", "drum": "DRM", "can": "DRM"},
     "luyu-xlsx": {"piece": "只", "kg": "公斤"},
     "duoyan-csv": {"piece": "个", "kg": "KG", "metre": "m"},
 }  # fmt: skip
 # Families of one plant differ in the unit they are kept in: position in Family.units by system (0 = base).
 UNIT_CHOICE = {"baishi-jsh": 1, "kongxi-erpnext": 2, "luyu-xlsx": 3, "songjian-k3": 1, "duoyan-csv": 1}
-REC20 = {"piece": "C62", "set": "SET", "unit": "C62", "kg": "KGM", "tonne": "TNE", "metre": "MTR", "litre": "LTR", "can": "CA", "box": "BX", "carton": "CT", "roll": "RO", "drum": "DR"}
+REC20 = {"piece": "C62", "set": "SET", "unit": "C62", "kg": "KGM", "tonne": "TNE", "metre": "MTR", "litre": "LTR", "can": "DR", "box": "BX", "carton": "CT", "roll": "RO", "drum": "DR"}

@@ -57,7 +57,8 @@ def _unit(system: str, m: Material, roll: float) -> tuple[str, Fraction]:
     choice = UNIT_CHOICE.get(system, 0)
     unit, factor = m.family.units[choice] if choice < len(m.family.units) and roll < 0.7 else m.family.units[0]
     if factor == "w":
-        return unit, 1 / Fraction(str(m.weight))
+        # K3 converts within unit groups, so it cannot weigh single items: they stay in pieces there.
+        return (m.family.units[0][0], Fraction(1)) if system == "songjian-k3" else (unit, 1 / Fraction(str(m.weight)))
     return unit, Fraction(factor)
 
 

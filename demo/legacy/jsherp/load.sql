@@ -5,11 +5,13 @@ select *, case when kind in ('receipt', 'return') then '入库' when kind = 'iss
     case kind when 'receipt' then 'CGRK' when 'return' then 'XSTH' when 'transfer' then 'DBCK' when 'count' then 'PDFP' else case doc_no % 3 when 0 then 'XSCK' else 'QTCK' end end as mark,
     case when kind = 'count' and dst_place is null then -quantity else quantity end as signed
 from moves where system = $system and kind <> 'opening'
+-- view: jsh_units
+select row_number() over (order by w, b, ratio) as n, * from (select distinct unit_word as w, base_word as b, round(cast(den as double) / num, 6) as ratio from items where system = $system and num <> den)
 -- table: jsh_unit
-select 10 + n, w || '/' || b, w, b, ratio, true, 63, '0' from (select row_number() over () as n, * from (
-    select distinct unit_word as w, base_word as b, cast(den as decimal(24,6)) / num as ratio from items where system = $system and num <> den and unit <> 'kg') order by w)
+select 10 + n, w || '/' || b, w, b, null, null, ratio, null, null, true, 63, '0' from jsh_units
 -- table: jsh_material
-select 600 + item_no, 17, name, '', mpn, spec, brand, unit_word, null, nullif(shelf_days, 0), case unit when 'kg' then weight else weight end, active, '0', null, nullif(gtin, ''), 63, '0' from items where system = $system
+select 600 + item_no, 17, name, mpn, spec, '', brand, case when num = den then unit_word end, 10 + u.n, nullif(shelf_days, 0), weight, active, '0', null, nullif(gtin, ''), 63, '0'
+from items i left join jsh_units u on u.w = i.unit_word and u.b = i.base_word and u.ratio = round(cast(den as double) / num, 6) and num <> den where system = $system
 union all select 90000 + n, 17, '别家物料' || n, '', '', '', '', '件', null, null, 1, true, '0', null, null, 150, '0' from range(20) t(n) order by 1
 -- table: jsh_material_extend
 select 600 + item_no, 600 + item_no, code, unit_word, null, cost, '1', $start_local, epoch_ms($start), 63, '0' from items where system = $system
