@@ -31,6 +31,9 @@ class ErpnextSource:
         self._page = int(connection.get("page", PAGE_ROWS))
         self._client = httpx.Client(base_url=base, headers=headers, timeout=TIMEOUT)
 
+    def close(self) -> None:
+        self._client.close()
+
     def read(self, table: Mapping[str, Any], since: str | None) -> Iterator[Page]:
         doctype, fields = str(required(table, "doctype", "the table")), list(required(table, "fields", "the table"))
         filters = [list(f) for f in table.get("filters", ())]

@@ -30,6 +30,9 @@ class OdooSource:
         self._client = httpx.Client(base_url=str(required(connection, "url", "odoo")), timeout=TIMEOUT)
         self._uid: int | None = None
 
+    def close(self) -> None:
+        self._client.close()
+
     def read(self, table: Mapping[str, Any], since: str | None) -> Iterator[Page]:
         model, names = str(required(table, "model", "the table")), list(required(table, "fields", "the table"))
         types, at = self._types(model, names)

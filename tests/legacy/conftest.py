@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -69,7 +70,7 @@ def erpnext_server() -> ErpnextServer:
     server = ErpnextServer({}, "hubkey000000001:hubsecret000001")
     forbidden = []
     for call in recorded("erpnext15/rest_before.json.gz", float):
-        path = call["path"].removeprefix("/api/resource/").split("?")[0]
+        path = unquote(call["path"].removeprefix("/api/resource/").split("?")[0])
         data = call["response"].get("data")
         if call["status"] == 403:
             forbidden.append(path)

@@ -30,6 +30,8 @@ def serving(answer: Callable[[str, str, dict[str, str], bytes], Answer]) -> Iter
     """The URL of a server that answers (method, path, headers, body) until the block ends."""
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
         def _do(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             status, payload = answer(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body)
@@ -128,7 +130,9 @@ class ErpnextServer:
         if doctype in self.forbidden:
             return 403, {"exc_type": "PermissionError", "exception": "frappe.exceptions.PermissionError"}
         if name:
-            return 200, {"data": self.documents[doctype, unquote(name)]}
+            name = unquote(name)
+            listed = {d["name"]: d for d in self.doctypes[doctype]}
+            return 200, {"data": self.documents.get((doctype, name)) or listed[name]}
         return 200, {"data": self._list(doctype, {k: v[0] for k, v in parse_qs(parts.query).items()})}
 
     def _list(self, doctype: str, query: dict[str, str]) -> list[dict[str, Any]]:

@@ -35,9 +35,12 @@ class World:
     lose: Callable[[], None]  # takes the system away in the middle
     columns: tuple[str, str, str] = ("id", "name", "write_date")
     state: Path = field(default_factory=Path)
+    stack: ExitStack = field(default_factory=ExitStack)
 
     def open(self, **changes: Any) -> Source:
-        return open_source(self.kind, self.connection | changes, zone="Asia/Shanghai", state=self.state)
+        source = open_source(self.kind, self.connection | changes, zone="Asia/Shanghai", state=self.state)
+        self.stack.callback(getattr(source, "close", lambda: None))
+        return source
 
 
 def sql_world(tmp: Path, stack: ExitStack) -> World:
@@ -122,7 +125,9 @@ REQUIRED = {
 @pytest.fixture(params=SOURCES)
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     with ExitStack() as stack:
-        yield WORLDS[request.param](tmp_path, stack)
+        made = WORLDS[request.param](tmp_path, stack)
+        with made.stack:
+            yield made
 
 
 def names(world: World, pages: list[Page]) -> list[str]:
