@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import psycopg
 
-from demo import files, plants, truth
+from demo import agents, files, life, plants, reference, truth
 from demo.load import database_name, load_all, system_dsn
+from demo.servers import LegacyServers
 from demo.world import SEED, World
 
 Report = Callable[[str, float], None]
@@ -19,7 +22,7 @@ _SHAPE = 1
 _MARK = "group.json"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DemoGroup:
     """`admin_dsn` reaches the server that holds the legacy databases; `folder` the files, the truth and the agent's config."""
 
@@ -28,6 +31,8 @@ class DemoGroup:
     scale: float
     start: datetime
     built_at: datetime
+    servers: LegacyServers | None = field(default=None, repr=False)
+    push_url: str | None = None
 
     @property
     def truth_folder(self) -> Path:
@@ -45,11 +50,49 @@ class DemoGroup:
     def people(self) -> tuple[plants.Person, ...]:
         return plants.PEOPLE
 
+    def rates(self) -> list[reference.Rate]:
+        """Daily against CNY, from the first day of history to today."""
+        return reference.rates(self.start, datetime.now(UTC))
+
+    def xref(self) -> list[reference.Xref]:
+        return reference.xref(self.truth_folder)
+
+    def units(self) -> list[reference.UnitFactor]:
+        return reference.units(self.truth_folder)
+
+    def true_stock(self, system: str, *, as_exported: bool = False) -> dict[truth.StockKey, tuple[Decimal, Decimal]]:
+        return truth.true_stock(self.admin_dsn, system, as_exported=as_exported)
+
+    def start_servers(self) -> None:
+        """The Odoo-like and the ERPNext-like server, in a thread of this process."""
+        if self.servers is None:
+            self.servers = LegacyServers(self.dsn("wugang-odoo"), self.dsn("kongxi-erpnext"))
+
+    def stop(self) -> None:
+        if self.servers is not None:
+            self.servers.stop()
+            self.servers = None
+
+    def agent_config(self, hub_url: str) -> Path:
+        """Writes `agent/agent.yaml` for all eight systems; the servers must be started. State lies in `agent/state`."""
+        if self.servers is None:
+            raise RuntimeError("Call start_servers() first: the agent's configuration names their addresses.")
+        path = self.folder / "agent" / "agent.yaml"
+        dsns = {s.key: self.dsn(s.key) for s in plants.SYSTEMS}
+        self.push_url = agents.write_config(path, hub_url, dsns, self.folders, self.servers)
+        return path
+
+    @property
+    def folders(self) -> dict[str, Path]:
+        return {"duoyan-csv": self.folder / "duoyan", "luyu-xlsx": self.folder / "luyu"}
+
+    def live(self, stop: threading.Event, events_per_minute: float = 30) -> None:
+        """Blocks, and books stock movements in all plants at that rate until `stop` is set."""
+        life.live(life.Plant(self.admin_dsn, self.folders, self.push_url), stop, events_per_minute)
+
     def export_files(self) -> None:
         """A new set of files of the two plants that only export."""
-        local = datetime.now(UTC).replace(tzinfo=None) + timedelta(hours=8)
-        files.export_csv(self.dsn("duoyan-csv"), self.folder / "duoyan", local)
-        files.export_xlsx(self.dsn("luyu-xlsx"), self.folder / "luyu", local)
+        files.export_all(self.admin_dsn, self.folders)
 
 
 def build(admin_dsn: str, folder: Path, scale: float, report: Report, now: datetime | None = None) -> DemoGroup:

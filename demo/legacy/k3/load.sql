@@ -14,7 +14,7 @@ select * from (values (1, 'RMB', '人民币'), (2, 'USD', '美元'))
 -- table: t_MeasureUnit
 select id, 10 + g, format('{:03d}', id), w, f, case f when 1 then 1 else 0 end from k3_units
 -- table: t_ICItem
-select 1000 + i.item_no, i.code, i.name, i.spec, 300 + 2 * u.g, 10 + u.g,
+select 1000 + i.item_no, i.code, i.name, i.spec, 300 + 2 * u.g, 10 + u.g, case when u.f <> 1 then 301 + 2 * u.g else 0 end, case when u.f <> 1 then i.den::decimal(28,10) / i.num else 0 end,
     i.gtin, i.cost, i.has_lots, i.mpn, i.brand, case when i.active then 0 else 1 end
 from items i join k3_groups u on u.unit_word = i.unit_word and u.base_word = i.base_word and u.f = i.num / i.den where i.system = $system
 -- table: t_Stock

@@ -1,8 +1,9 @@
 -- Kingdee K3 WISE: no time stamp on ICInventory; bills carry dates, their ids only grow.
 create table t_Currency (FCurrencyID int primary key, FNumber varchar(10), FName varchar(40));
 create table t_MeasureUnit (FMeasureUnitID int primary key, FUnitGroupID int, FNumber varchar(30), FName varchar(80), FCoefficient numeric(28,10), FStandard smallint);
-create table t_ICItem (FItemID int primary key, FNumber varchar(80), FName varchar(80), FModel varchar(255), FUnitID int, FUnitGroupID int,
+create table t_ICItem (FItemID int primary key, FNumber varchar(80), FName varchar(80), FModel varchar(255), FUnitID int, FUnitGroupID int, FSecUnitID int, FSecCoefficient numeric(28,10),
     FBarCode varchar(80), FPlanPrice numeric(28,10), FBatchManager boolean, FChartNumber varchar(255), F_101 varchar(80), FDeleted smallint);
+comment on column t_ICItem.FSecCoefficient is '一个辅助单位折合多少基本单位';
 comment on column t_ICItem.F_101 is '品牌';
 comment on column t_ICItem.FChartNumber is '图号/制造商型号';
 create table t_Stock (FItemID int primary key, FNumber varchar(80), FName varchar(80), FTypeID int, FDeleted smallint default 0);
@@ -20,5 +21,5 @@ create table ICStockBillEntry (FBrNo varchar(10), FInterID int, FEntryID int, FD
     FQty numeric(28,10), FAuxQty numeric(28,10), FUnitID int, FDCStockID int, FSCStockID int, FDCSPID int default 0, FSCSPID int default 0, FPrice numeric(28,10), FOrderInterID int, FOrderEntryID int, FKFDate date);
 create index on ICStockBillEntry (FInterID);
 create table POOrder (FInterID int primary key, FBillNo varchar(255), FDate date, FSupplyID int, FCurrencyID int, FStatus smallint, FCancellation smallint, FClosed smallint);
-create table POOrderEntry (FInterID int, FEntryID int, FItemID int, FUnitID int, FQty numeric(28,10), FAuxQty numeric(28,10), FStockQty numeric(28,10), FAuxStockQty numeric(28,10), FAuxPrice numeric(28,10), FDate date, FMrpClosed smallint,
+create table POOrderEntry (FInterID int, FEntryID int, FItemID int, FUnitID int, FQty numeric(28,10), FAuxQty numeric(28,10), FStockQty numeric(28,10), FAuxStockQty numeric(28,10), FPrice numeric(28,10), FDate date, FMrpClosed smallint,
     primary key (FInterID, FEntryID));

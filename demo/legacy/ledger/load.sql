@@ -3,7 +3,7 @@
 select m.*, src as pos, src_place as place, -quantity as change, 1 as leg from moves m where system = $system and src is not null
 union all select m.*, dst, dst_place, quantity, 2 from moves m where system = $system and dst is not null
 -- table: item
-select code, name, spec, class_code, unit_word, base_word, num::decimal(24, 9) / den, gtin, brand, mpn, cost, currency, active from items where system = $system
+select code, name, spec, class_code, unit_word, case when num <> den then base_word end, case when num <> den then den::decimal(24, 9) / num end, gtin, brand, mpn, cost, currency, active from items where system = $system
 -- table: place
 select code, case $language when 'zh' then name_zh else name_en end, status from places where system = $system
 -- table: supplier
