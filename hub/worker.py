@@ -1,0 +1,122 @@
+"""Door: the worker process. What each job does and what runs by the clock stands here as two literal lists."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import procrastinate
+import structlog
+from sqlalchemy import Engine
+
+from hub import housekeeping, mailer
+from hub.database import make_engine
+from hub.trace import continue_trace
+from masterdata.intake import apply, expectations
+from masterdata.intake.jobs import APPLY
+
+log = structlog.get_logger("hub.worker")
+
+CONCURRENCY = 3
+HEARTBEAT_SECONDS, STALLED_SECONDS, REVIVE_SECONDS = 3.0, 15.0, 5.0
+GRACE_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """`run(engine, **args)`; tried `attempts` times with growing waits, then `failed(engine, error, **args)`."""
+
+    run: Callable[..., Any]
+    attempts: int = 5
+    failed: Callable[..., None] | None = None
+
+
+def _apply(engine: Engine, organisation_id: str, batch_id: str) -> None:
+    apply.apply_batch(engine, UUID(organisation_id), UUID(batch_id))
+
+
+def _apply_failed(engine: Engine, error: str, organisation_id: str, batch_id: str) -> None:
+    apply.mark_failed(engine, UUID(organisation_id), UUID(batch_id), error)
+
+
+TASKS: dict[str, Task] = {
+    APPLY: Task(_apply, failed=_apply_failed),
+    mailer.TASK: Task(housekeeping.send_mail),
+    "hub.send_waiting_mail": Task(housekeeping.send_waiting_mail, attempts=1),
+    "hub.forget": Task(housekeeping.forget, attempts=3),
+}
+
+# Five fields as in cron, in UTC; a sixth would be seconds.
+PERIODIC: tuple[tuple[str, str], ...] = (
+    ("*/5 * * * *", "hub.send_waiting_mail"),
+    ("17 * * * *", "hub.forget"),
+)
+
+
+def build(url: str, engine: Engine) -> procrastinate.App:
+    """The queue's application with every task of TASKS, on the database at `url` (as the application role)."""
+    app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=url, min_size=1, max_size=4))
+    for name, task in TASKS.items():
+        _register(app, name, task, engine)
+    for cron, name in PERIODIC:
+        app.periodic(cron=cron)(app.tasks[name])
+    return app
+
+
+def _register(app: procrastinate.App, name: str, task: Task, engine: Engine) -> None:
+    retry = procrastinate.RetryStrategy(max_attempts=task.attempts - 1, exponential_wait=2)
+
+    async def perform(context: procrastinate.JobContext, **args: Any) -> None:
+        # A periodic task is told the instant it was due; ours look at the clock.
+        args.pop("timestamp", None)
+        continue_trace(args.pop("traceparent", None))
+        try:
+            await asyncio.to_thread(task.run, engine, **args)
+        except Exception as error:
+            last = context.job.attempts + 1 >= task.attempts
+            log.exception("job_failed", task=name, job=context.job.id, is_last_attempt=last)
+            if last and task.failed is not None:
+                await asyncio.to_thread(task.failed, engine, f"{type(error).__name__}: {error}", **args)
+            raise
+
+    app.task(name=name, pass_context=True, retry=retry if task.attempts > 1 else False)(perform)
+
+
+async def run(url: str, *, wait: bool = True, install_signal_handlers: bool = True) -> None:
+    """Work until told to stop; with `wait` False until the queue is empty."""
+    engine = make_engine(url, pool_size=CONCURRENCY + 1)
+    app = build(url, engine)
+    if wait:
+        threading.Thread(target=expectations.warm, name="warm", daemon=True).start()
+    async with app.open_async():
+        reviver = asyncio.create_task(_revive(app))
+        log.info("worker_started")
+        try:
+            await app.run_worker_async(
+                concurrency=CONCURRENCY,
+                wait=wait,
+                install_signal_handlers=install_signal_handlers,
+                delete_jobs=procrastinate.jobs.DeleteJobCondition.SUCCESSFUL,
+                update_heartbeat_interval=HEARTBEAT_SECONDS,
+                stalled_worker_timeout=STALLED_SECONDS,
+                shutdown_graceful_timeout=GRACE_SECONDS,
+            )
+        finally:
+            reviver.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await reviver
+            engine.dispose()
+
+
+async def _revive(app: procrastinate.App) -> None:
+    """Jobs of a worker that was killed go back into the queue, and with them what waits behind their locks."""
+    while True:
+        for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
+            await app.job_manager.retry_job(job)
+            log.warning("job_revived", job=job.id, task=job.task_name)
+        await asyncio.sleep(REVIVE_SECONDS)

@@ -1,0 +1,190 @@
+"""Jobs: in the caller's transaction, started by notification, retried, revived after a kill; mail goes with them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import smtplib
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from hub import housekeeping, mailer, worker
+from hub.database import Tenancy, unit_of_work
+from hub.jobs import defer
+from hub.models import Mail
+
+GROUP = UUID("00000000-0000-7000-8000-000000000001")
+
+
+def jobs(db: Any) -> list[tuple[str, str]]:
+    with unit_of_work(db.engine, Tenancy()) as session:
+        return [tuple(row) for row in session.execute(text("select task_name, status::text from procrastinate_jobs"))]
+
+
+def drain(db: Any) -> None:
+    asyncio.run(worker.run(db.application_url, wait=False, install_signal_handlers=False))
+
+
+def test_job_exists_only_if_its_transaction_commits(committed_db: Any) -> None:
+    with pytest.raises(ValueError, match="no"), unit_of_work(committed_db.engine, Tenancy()) as session:
+        defer(session, "hub.forget")
+        raise ValueError("no")
+    assert jobs(committed_db) == []
+    with unit_of_work(committed_db.engine, Tenancy()) as session:
+        defer(session, "hub.forget")
+    assert jobs(committed_db) == [("hub.forget", "todo")]
+
+
+def test_once_means_one_waiting_job(committed_db: Any) -> None:
+    with unit_of_work(committed_db.engine, Tenancy()) as session:
+        assert defer(session, "hub.forget", once="tidy") is not None
+        assert defer(session, "hub.forget", once="tidy") is None
+    assert len(jobs(committed_db)) == 1
+
+
+def test_job_gets_its_arguments_and_the_trace(committed_db: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hub.trace import continue_trace, trace_id
+
+    seen: list[Any] = []
+    monkeypatch.setitem(worker.TASKS, "look", worker.Task(lambda engine, **args: seen.append((args, trace_id()))))
+    continue_trace("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+    with unit_of_work(committed_db.engine, Tenancy()) as session:
+        defer(session, "look", n=1, who="x")
+    drain(committed_db)
+    assert seen == [({"n": 1, "who": "x"}, "4bf92f3577b34da6a3ce929d0e0e4736")]
+
+
+def test_failing_job_is_tried_again_then_told(committed_db: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[int] = []
+    told: list[str] = []
+
+    def fail(engine: Any, n: int) -> None:
+        tries.append(n)
+        raise OSError("disk is full")
+
+    task = worker.Task(fail, attempts=2, failed=lambda engine, error, n: told.append(error))
+    monkeypatch.setitem(worker.TASKS, "fail", task)
+    with unit_of_work(committed_db.engine, Tenancy()) as session:
+        defer(session, "fail", n=5)
+    drain(committed_db)
+    assert (tries, told) == ([5], [])
+    with unit_of_work(committed_db.engine, Tenancy()) as session:
+        session.execute(text("update procrastinate_jobs set scheduled_at = null"))
+    drain(committed_db)
+    assert (tries, told) == ([5, 5], ["OSError: disk is full"])
+    assert jobs(committed_db) == [("fail", "failed")]
+
+
+def test_waiting_worker_starts_a_job_at_once(committed_db: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    late: list[float] = []
+    task = worker.Task(lambda engine, at: late.append(time.time() - at))
+    monkeypatch.setitem(worker.TASKS, "late", task)
+    monkeypatch.setattr("masterdata.intake.expectations.warm", lambda: None)
+
+    async def work() -> None:
+        running = asyncio.create_task(worker.run(committed_db.application_url, install_signal_handlers=False))
+        await asyncio.sleep(1)
+        for _ in range(20):
+            await asyncio.to_thread(put)
+            await asyncio.sleep(0.1)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    def put() -> None:
+        with unit_of_work(committed_db.engine, Tenancy()) as session:
+            defer(session, "late", at=time.time())
+
+    asyncio.run(work())
+    print(f"median {sorted(late)[10] * 1000:.1f} ms, worst {max(late) * 1000:.1f} ms")  # noqa: T201
+    assert len(late) == 20
+    assert sorted(late)[10] < 0.05
+
+
+def test_job_of_a_killed_worker_is_done_by_another(committed_db: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = (
+        "import asyncio, sys, time; from hub import worker\n"
+        "worker.TASKS['sleep'] = worker.Task(lambda engine: (print('began', flush=True), time.sleep(60)))\n"
+        "asyncio.run(worker.run(sys.argv[1]))"
+    )
+    with unit_of_work(committed_db.engine, Tenancy()) as session:
+        defer(session, "sleep", lock="one")
+    command = [sys.executable, "-c", code, committed_db.application_url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout
+        assert first.stdout.readline() == "began\n"
+        os.kill(first.pid, signal.SIGKILL)
+    done: list[int] = []
+    monkeypatch.setitem(worker.TASKS, "sleep", worker.Task(lambda engine: done.append(1)))
+    monkeypatch.setattr(worker, "STALLED_SECONDS", 0.5)
+    monkeypatch.setattr(worker, "REVIVE_SECONDS", 0.2)
+    asyncio.run(until(committed_db, lambda: bool(done)))
+    assert done == [1]
+
+
+async def until(db: Any, met: Callable[[], bool]) -> None:
+    running = asyncio.create_task(worker.run(db.application_url, install_signal_handlers=False))
+    deadline = time.monotonic() + 15
+    while not met() and time.monotonic() < deadline:
+        await asyncio.sleep(0.05)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+def mail(db: Any) -> UUID:
+    with unit_of_work(db.engine, Tenancy((GROUP,), GROUP)) as session:
+        return mailer.queue(session, GROUP, "li@example.org", "密码", "你好\nhello")
+
+
+def test_mail_is_sent_once(committed_db: Any) -> None:
+    mail_id = mail(committed_db)
+    sent: list[Mail] = []
+    for expected in (True, False):
+        with unit_of_work(committed_db.engine, Tenancy((GROUP,), GROUP)) as session:
+            assert mailer.send(session, mail_id, sent.append) is expected
+    assert len(sent) == 1
+    message = mailer.message(sent[0], "Hub <hub@example.org>")
+    assert (message["To"], message["Subject"], message.get_content()) == ("li@example.org", "密码", "你好\nhello\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (smtplib.SMTPAuthenticationError(535, b"no: hunter2"), "refused user or password"),
+        (ConnectionRefusedError(111, "refused"), "cannot be reached (ConnectionRefusedError)"),
+        (smtplib.SMTPRecipientsRefused({}), "refused the recipient"),
+    ],
+)
+def test_mail_that_cannot_be_sent_says_why_and_waits(committed_db: Any, error: Exception, says: str) -> None:
+    mail_id = mail(committed_db)
+
+    def deliver(_: Mail) -> None:
+        raise error
+
+    with unit_of_work(committed_db.engine, Tenancy((GROUP,), GROUP)) as session:
+        assert mailer.send(session, mail_id, deliver) is False
+    with unit_of_work(committed_db.engine, Tenancy((GROUP,), GROUP)) as session:
+        (waiting,) = mailer.list_unsent(session)
+    assert says in (waiting.error or "")
+    assert "hunter2" not in (waiting.error or "")
+    assert waiting.attempts == 1
+
+
+def test_retention_passes_over_every_organisation(committed_db: Any) -> None:
+    with unit_of_work(committed_db.engine, Tenancy((GROUP,), GROUP)) as session:
+        session.execute(
+            text(
+                "insert into idempotency_key (organisation_id, principal, key, request_sha256, created_at) values "
+                f"('{GROUP}', 'p', 'old', 'x', now() - interval '500 days'), ('{GROUP}', 'p', 'new', 'x', now())"
+            )
+        )
+    housekeeping.forget(committed_db.engine)
+    with unit_of_work(committed_db.engine, Tenancy((GROUP,), GROUP)) as session:
+        assert session.execute(text("select key from idempotency_key")).scalars().all() == ["new"]
