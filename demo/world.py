@@ -41,7 +41,7 @@ with places as (
     window doc as (partition by system, epoch // 3600, kind, src_place, dst_place, supplier_no, owner)
 )
 select system, doc_no, line_no, row_number() over (partition by system order by doc_no, line_no) as move_no, kind, item_no,
-    src_place, dst_place, src, dst, lot, owner, cast(qty as decimal(18, 3)) / 1000 as quantity, supplier_no,
+    src_place, dst_place, src, dst, lot, owner, cast(cast(qty as decimal(18, 0)) * 0.001 as decimal(18, 3)) as quantity, supplier_no,
     booked_at as at_utc, booked_at + interval 8 hour as at_local
 from documents order by system, move_no;
 
@@ -69,7 +69,7 @@ select system, dense_rank() over (partition by system order by ordered_on, suppl
     case factor when 1000 then case system when 'kongxi-erpnext' then 'Tonne' when 'wugang-odoo' then 't' else '吨' end
         else unit_word end as unit_word,
     cast(quantity as decimal(18, 3)) as base_quantity, cast(received as decimal(18, 3)) as base_received,
-    cast(quantity as decimal(18, 6)) / factor as quantity, cast(received as decimal(18, 6)) / factor as received,
+    cast(quantity / factor as decimal(18, 6)) as quantity, cast(received / factor as decimal(18, 6)) as received,
     round(cost * factor, 4) as price, currency
 from units order by system, order_no, line_no;
 

@@ -1,4 +1,4 @@
--- jshERP: tenants share all tables (ours is 63); no time stamp, code or unit on the stock table; voiding only sets delete_flag.
+-- jshERP: every table has a tenant (ours is 63); no time stamp, code or unit on the stock table; voiding only sets delete_flag.
 create table jsh_unit (id bigint primary key, name varchar(50), basic_unit varchar(50), other_unit varchar(50), other_unit_two varchar(50), other_unit_three varchar(50), ratio numeric(24,6), ratio_two numeric(24,6), ratio_three numeric(24,6), enabled boolean default true, tenant_id bigint, delete_flag varchar(1) default '0');
 create table jsh_material (id bigint primary key, category_id bigint, name varchar(100), mfrs varchar(50), model varchar(100), standard varchar(100), brand varchar(100), unit varchar(50), unit_id bigint, expiry_num int,
     weight numeric(24,6), enabled boolean, enable_batch_number varchar(1) default '0', attribute varchar(1000), other_field1 varchar(500), tenant_id bigint, delete_flag varchar(1) default '0');

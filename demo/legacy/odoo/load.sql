@@ -9,7 +9,7 @@ select m.*, i.unit_word, i.cost, 10 + coalesce(src_place, case kind when 'receip
 from moves m join items i using (system, item_no) left join odoo_lots l on l.item_no = m.item_no and l.lot = m.lot and m.lot <> ''
 left join suppliers s on s.system = m.system and s.code = m.owner join unit_words u on u.system = m.system and u.w = i.unit_word where m.system = $system
 -- table: res_company
-select 1, 'Foghaven Marine', 'USD'
+select 1, 'Foghaven Marine', 1
 -- table: res_users
 select 2, 'hub', 'hub-secret', 'zh_CN'
 -- table: res_currency

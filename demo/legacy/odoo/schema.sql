@@ -1,5 +1,5 @@
 -- Odoo 17: the models an integrator reads, flattened; instants are naive UTC; translated names are jsonb.
-create table res_company (id int primary key, name varchar, currency varchar);
+create table res_company (id int primary key, name varchar, currency_id int);
 create table res_users (id int primary key, login varchar, password varchar, lang varchar);
 create table res_currency (id int primary key, name varchar);
 create table res_partner (id int primary key, name varchar, ref varchar, vat varchar, supplier_rank int, customer_rank int, active boolean, write_date timestamp);
