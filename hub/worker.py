@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from hub import housekeeping, mailer
 from hub.database import make_engine
 from hub.trace import continue_trace
-from masterdata.intake import apply, expectations
+from masterdata.intake import apply, expectations, replay
 from masterdata.intake.jobs import APPLY
 
 log = structlog.get_logger("hub.worker")
@@ -44,8 +44,13 @@ def _apply_failed(engine: Engine, error: str, organisation_id: str, batch_id: st
     apply.mark_failed(engine, UUID(organisation_id), UUID(batch_id), error)
 
 
+def _replay(engine: Engine, organisation_id: str, system_id: str, **cause: Any) -> None:
+    replay.replay(engine, UUID(organisation_id), UUID(system_id), cause["reason"], cause["value"])
+
+
 TASKS: dict[str, Task] = {
     APPLY: Task(_apply, failed=_apply_failed),
+    replay.REPLAY: Task(_replay),
     mailer.TASK: Task(housekeeping.send_mail),
     "hub.send_waiting_mail": Task(housekeeping.send_waiting_mail, attempts=1),
     "hub.forget": Task(housekeeping.forget, attempts=3),

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import psycopg
 import structlog
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from connectors.contract import streams
@@ -19,6 +19,7 @@ from masterdata.intake import costs, decide, feeds, gate, landing, masters, quar
 from masterdata.intake.frame import Frame, load
 from masterdata.intake.models import Batch
 from masterdata.intake.schemas import Finding
+from masterdata.intake.writing import driver, known_units
 from masterdata.landscape.models import Coverage
 from masterdata.ledger import recording
 from masterdata.ledger.batch import Account, BatchRef
@@ -96,21 +97,6 @@ def _apply(session: Session, batch: Batch) -> str:
             return "held"
         _finish(work, account)
     return "applied"
-
-
-def driver(session: Session) -> psycopg.Connection:
-    """The session's own connection, for COPY and for the ledger."""
-    connection = session.connection().connection.driver_connection
-    assert isinstance(connection, psycopg.Connection)  # noqa: S101 - the engine knows one driver
-    return connection
-
-
-_UNITS = text("select code from unit union select code from source_unit where system_id = :system")
-
-
-def known_units(session: Session, system_id: UUID) -> list[str]:
-    """Unit codes whose meaning is known in a system: Rec 20 and what people have said of its own."""
-    return list(session.scalars(_UNITS, {"system": system_id}))
 
 
 def _positions(work: Work) -> Account | None:

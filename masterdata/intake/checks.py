@@ -14,7 +14,7 @@ UNIT_FIELDS = ("unit", "base_unit")
 KEY_LENGTH, TEXT_LENGTH = 200, 10_000
 # What a position's key consists of; the contract's other streams have their own.
 POSITION_KEY = ("item_id", "place_id", "lot", "owner", "status", "unit")
-_FUTURE = ("booked_at", "occurred_at")
+FUTURE = ("booked_at", "occurred_at")
 
 SENTENCES = {
     "unreadable": "The agent could not read the row: {value}",
@@ -89,7 +89,7 @@ def _field_faults(field: ContractField) -> Iterator[tuple[str, str]]:
             yield from _rule_faults(field, rule["arguments"])
     if field.name in UNIT_FIELDS:
         yield f"{name} is not null and {name} <> '' and not known_unit({name})", f"unknown_unit|{field.name}"
-    if field.name in _FUTURE:
+    if field.name in FUTURE:
         yield f"{name} > latest()", f"in_future|{field.name}"
 
 

@@ -28,11 +28,13 @@ _SUPERSEDE = text("""
     where organisation_id = :org and system_id = :system and stream = :stream and coverage = :coverage
       and state = 'held' and id <> :batch and observed_at <= :at""")
 
+# What a newer full read holds of these rows has been judged anew with it.
 _OVERTAKEN = text("""
-    update quarantine q set state = 'dismissed', resolved_at = clock_timestamp() from batch b
+    update quarantine q set state = 'replayed', replay_batch_id = :batch, resolved_at = clock_timestamp()
+    from batch b
     where q.organisation_id = :org and q.state = 'open' and q.system_id = :system and q.stream = :stream
       and b.organisation_id = q.organisation_id and b.id = q.batch_id and b.id <> :batch
-      and b.sync = 'full' and b.coverage = :coverage and b.observed_at < :at""")
+      and b.coverage = :coverage and b.observed_at < :at""")
 
 _HELD = text("update coverage set held_batch_id = :batch where organisation_id = :org and id = :coverage_id")
 

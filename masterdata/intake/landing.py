@@ -120,6 +120,17 @@ def keep_file(session: Session, organisation_id: UUID, sha256: str, part: Path) 
     _name(session, Landing(organisation_id=organisation_id, sha256=sha256, size=size, path=path))
 
 
+def keep_new(session: Session, organisation_id: UUID, sha256: str, body: bytes) -> None:
+    """Keep a body made here: bytes of the row while small, else a file."""
+    if len(body) < SMALL:
+        keep_bytes(session, organisation_id, sha256, body)
+        return
+    part = settings().home / "uploads" / sha256
+    part.unlink(missing_ok=True)
+    copy_durably(io.BytesIO(body), part, 0)
+    keep_file(session, organisation_id, sha256, part)
+
+
 def _name(session: Session, landing: Landing) -> None:
     values = {
         "organisation_id": landing.organisation_id,

@@ -103,4 +103,5 @@ class Quarantine(Base):
     state: Mapped[str] = mapped_column(default="open")
     resolved_at: Mapped[Instant | None]
     resolved_by: Mapped[UUID | None]
+    note: Mapped[str | None]
     replay_batch_id: Mapped[UUID | None]

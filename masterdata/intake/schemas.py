@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from connectors.contract import EVENT_LINES_MAX
 
+RowState = Literal["open", "replayed", "dismissed"]
 BatchState = Literal["announced", "landed", "applied", "held", "rejected", "failed"]
 
 
@@ -116,7 +117,7 @@ class QuarantinedRow:
     detail: str
     record: dict[str, Any]
     raw: str | None
-    state: Literal["open", "replayed", "dismissed"]
+    state: RowState
     observed_at: datetime
     mapping: str
     resolved_at: datetime | None
@@ -160,6 +161,13 @@ class EventAccount:
     unchanged: int
     duplicate: int
     quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """How many open rows are on their way again."""
+
+    rows: int
 
 
 class Decision(BaseModel):

@@ -17,9 +17,9 @@ from masterdata.intake import landing, upload
 from masterdata.intake.schemas import UploadState
 from masterdata.intake.upload import Chunk
 
-router = APIRouter(prefix="/v1", tags=["batches"])
+router = APIRouter(tags=["intake"])
 
-CHUNK_MAX = 64 * 1024 * 1024
+CHUNK_MAX = 16 * 1024 * 1024
 
 UploadOffset = Annotated[int, Header(alias="Upload-Offset", ge=0, le=2**53)]
 UploadComplete = Annotated[str, Header(alias="Upload-Complete", pattern=r"^\?[01]$")]

@@ -278,6 +278,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("resolved_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("resolved_by", sa.Uuid(), nullable=True),
+        sa.Column("note", sa.String(), nullable=True),
         sa.Column("replay_batch_id", sa.Uuid(), nullable=True),
         sa.CheckConstraint("state in ('open', 'replayed', 'dismissed')", name=op.f("ck_quarantine_state")),
         sa.ForeignKeyConstraint(

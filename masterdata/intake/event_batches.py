@@ -1,0 +1,294 @@
+"""Calls of events become batches and facts: bodies and batch rows, staged lines and their account, in the caller's
+transaction. Calls of one feed go through the ledger as one and are told apart again by their row numbers."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from itertools import accumulate
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from masterdata.intake import feeds, landing, lines
+from masterdata.intake.lines import Context, Fault
+from masterdata.intake.models import Batch
+from masterdata.intake.schemas import EventAccount, EventsIn
+from masterdata.intake.upload import SKEW, Delivery
+from masterdata.intake.writing import driver, known_units
+from masterdata.ledger import keys, recording, staging
+from masterdata.ledger.batch import BatchRef
+from masterdata.ledger.movements import apply_movements
+from masterdata.ledger.observations import apply_positions
+
+_KEY = "row_no bigint, item_id text, place_id text, lot text, owner text, status text, unit text"
+_HASH = keys.hash_sql("%(system)s::text")
+
+_MOVEMENTS = f"""
+insert into stage_movement (hash, item_id, place_id, lot, owner, status, unit, identity, content, quantity, booked_at,
+    occurred_at, modified_at, is_voided, kind, document, line, partner_id, row_no)
+with read as (
+    select {_HASH} as hash, r.* from jsonb_to_recordset(%(lines)s::jsonb) as r(
+        call int, {_KEY}, quantity numeric(38,9), booked_at timestamptz, occurred_at timestamptz,
+        modified_at timestamptz, is_voided boolean, kind text, document text, line text, partner_id text)),
+said as (select *, {keys.content_sql()} as content from read),
+counted as (select *, case when coalesce(document, '') <> '' then 0
+                           else row_number() over (partition by call, content order by row_no) end as ordinal from said)
+select hash, item_id, place_id, lot, owner, status, unit, {keys.identity_sql("%(system)s::text")}, content, quantity,
+       booked_at, occurred_at, modified_at, is_voided, kind, document, line, partner_id, row_no
+from counted
+"""
+
+_POSITIONS = f"""
+insert into stage_position (hash, item_id, place_id, lot, owner, status, unit, quantity, reserved, value, currency,
+    expires_on, row_no, rows, n)
+with read as (
+    select {_HASH} as hash, r.* from jsonb_to_recordset(%(lines)s::jsonb) as r(
+        {_KEY}, quantity numeric(38,9), reserved numeric(38,9), value numeric(38,9), currency text, expires_on date))
+select hash, min(item_id), min(place_id), min(lot), min(owner), min(status), min(unit), sum(quantity), sum(reserved),
+       case when count(distinct currency) <= 1 then sum(value) end,
+       case when count(distinct currency) <= 1 then max(currency) end, min(expires_on), min(row_no),
+       array_agg(row_no order by row_no), count(*)
+from read group by hash
+"""
+
+_GAPS = f"""
+insert into stage_gap select distinct {_HASH} from jsonb_to_recordset(%(lines)s::jsonb) as r({_KEY})
+"""
+
+# Facts of one ledger run back to the call that brought them.
+_OWN_MOVEMENTS = """
+update movement m set batch_id = c.id, row_no = m.row_no - c.first
+from stage_movement s join jsonb_to_recordset(%(calls)s::jsonb) as c(id uuid, first bigint, last bigint)
+     on s.row_no between c.first and c.last
+where m.organisation_id = %(org)s and m.identity = s.identity and m.content = s.content
+  and m.recording_id = %(recording)s and m.row_no = s.row_no
+returning m.batch_id
+"""
+_OWN_POSITIONS = """
+update position p set batch_id = c.id, row_no = p.row_no - c.first
+from (select distinct hash from stage_movement) s,
+     jsonb_to_recordset(%(calls)s::jsonb) as c(id uuid, first bigint, last bigint)
+where p.organisation_id = %(org)s and p.hash = s.hash and p.batch_id = %(batch)s
+  and p.row_no between c.first and c.last
+"""
+
+_QUARANTINE = (
+    """
+insert into quarantine (organisation_id, batch_id, system_id, stream, row_no, reason, field, value, detail, record, raw,
+                        position_hash, state)
+select %(org)s, batch_id, %(system)s, %(stream)s, row_no, reason, field, value, detail, record, raw,
+"""
+    + f"""       case when is_readable then {_HASH} end, 'open'
+from jsonb_to_recordset(%(rows)s::jsonb) as q(batch_id uuid, row_no bigint, reason text, field text, value text,
+    detail text, record jsonb, raw text, is_readable boolean, item_id text, place_id text, lot text, owner text,
+    status text, unit text)
+"""
+)
+
+_ACCOUNT = """
+update batch b set state = 'applied', pending = 0, applied_at = clock_timestamp(), recording_id = %(recording)s,
+       applied = a.applied, unchanged = a.unchanged, duplicate = a.duplicate, quarantined = a.quarantined
+from jsonb_to_recordset(%(accounts)s::jsonb) as a(id uuid, applied int, unchanged int, duplicate int, quarantined int)
+where b.organisation_id = %(org)s and b.id = a.id
+"""
+
+
+@dataclass(eq=False)
+class Call:
+    """One call of events, waiting for its durable answer; `body` are its lines as they land."""
+
+    given: EventsIn
+    to: Delivery
+    agent_id: UUID
+    body: bytes
+    answer: EventAccount | Exception | None = None
+    sha256: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sha256 = sha256(self.body).hexdigest()
+
+    @property
+    def feed(self) -> tuple[str, ...]:
+        """Calls of one feed are applied as one; observations each for itself, as each has its own instant."""
+        g = self.given
+        own = "" if g.stream == "stock_movements" else str(g.batch_id)
+        return (str(self.to.organisation_id), str(self.to.system_id), g.coverage, g.stream, g.counts, own)
+
+
+@dataclass
+class Judged:
+    """One line: its call, its number in the call and in the group, its record and what is wrong with it."""
+
+    call: Call
+    number: int
+    row_no: int
+    record: dict[str, Any]
+    fault: Fault | None
+    is_readable: bool
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        return tuple(self.record[c] for c in keys.KEY_COLUMNS)
+
+
+def apply_group(session: Session, calls: Sequence[Call]) -> list[EventAccount]:
+    """Apply new calls of one feed; their accounts in the same order."""
+    connection = driver(session)
+    connection.execute("select set_config('TimeZone', 'UTC', true)")
+    batches = _land(session, calls)
+    judged = _judge(session, calls)
+    ref = _ref(session, connection, batches[0])
+    staging.create(connection)
+    if calls[0].given.stream == "stock_movements":
+        accounts = _movements(connection, ref, calls, judged)
+    else:
+        accounts = [_positions(connection, ref, calls[0], judged)]
+    _quarantine(connection, ref, calls[0].given.stream, [j for j in judged if j.fault])
+    _close(connection, ref, accounts)
+    feeds.went_well(session, batches[-1], datetime.now(UTC))
+    recording.close(connection, ref.recording_id)
+    return accounts
+
+
+def _land(session: Session, calls: Sequence[Call]) -> list[Batch]:
+    """Bodies and batch rows; the batches come back detached, as what they say."""
+    values = [_batch(call) for call in calls]
+    session.execute(insert(Batch), values)
+    for call in calls:
+        landing.keep_new(session, call.to.organisation_id, call.sha256, call.body)
+    return [Batch(**v) for v in values]
+
+
+def _batch(call: Call) -> dict[str, Any]:
+    given = call.given
+    header = given.model_dump(mode="json", exclude={"lines"}) | {"mapping": ""}
+    same = given.model_dump(include={"stream", "coverage", "counts", "observed_at", "traceparent"})
+    return same | {
+        "id": given.batch_id,
+        "organisation_id": call.to.organisation_id,
+        "system_id": call.to.system_id,
+        "agent_id": call.agent_id,
+        "sync": "event",
+        "clock": "source",
+        "header": header,
+        "sha256": call.sha256,
+        "size": len(call.body),
+        "state": "landed",
+        "landed_at": datetime.now(UTC),
+        "rows_in": len(given.lines),
+        "pending": len(given.lines),
+    }
+
+
+def _judge(session: Session, calls: Sequence[Call]) -> list[Judged]:
+    units = frozenset(known_units(session, calls[0].to.system_id))
+    judged: list[Judged] = []
+    for call in calls:
+        context = Context(units, call.given.observed_at + SKEW)
+        for number, line in enumerate(call.given.lines):
+            record, fault = lines.judge(call.given.stream, line, context)
+            readable = fault is None or lines.has_readable_key(call.given.stream, record, context)
+            record |= {"lot": record["lot"] or "", "owner": record["owner"] or ""}
+            judged.append(Judged(call, number, len(judged), record, fault, readable))
+    return judged
+
+
+def _ref(session: Session, connection: psycopg.Connection, batch: Batch) -> BatchRef:
+    return BatchRef(
+        id=batch.id,
+        organisation_id=batch.organisation_id,
+        system_id=batch.system_id,
+        coverage_id=feeds.coverage(session, batch).id,
+        observed_at=batch.observed_at,
+        sync="event",
+        counts=batch.counts,  # type: ignore[arg-type]
+        recording_id=recording.begin(connection),
+    )
+
+
+def _movements(
+    connection: psycopg.Connection, ref: BatchRef, calls: Sequence[Call], judged: Sequence[Judged]
+) -> list[EventAccount]:
+    sound = [j for j in judged if j.fault is None]
+    number = {call: n for n, call in enumerate(calls)}
+    staged = [
+        j.record | {"row_no": j.row_no, "call": number[j.call], "is_voided": j.record["voided"] == "true"}
+        for j in sound
+    ]
+    connection.execute(_MOVEMENTS, {"system": ref.system_id, "lines": json.dumps(staged)})
+    apply_movements(connection, ref)
+    ends = list(accumulate(len(c.given.lines) for c in calls))
+    first = {c: end - len(c.given.lines) for c, end in zip(calls, ends, strict=True)}
+    spans = [{"id": str(c.given.batch_id), "first": first[c], "last": first[c] + len(c.given.lines) - 1} for c in calls]
+    values = ref.parameters | {"calls": json.dumps(spans)}
+    written = Counter(row[0] for row in connection.execute(_OWN_MOVEMENTS, values))
+    connection.execute(_OWN_POSITIONS, values)
+    return [_account(c, judged, applied=written[c.given.batch_id]) for c in calls]
+
+
+def _positions(connection: psycopg.Connection, ref: BatchRef, call: Call, judged: Sequence[Judged]) -> EventAccount:
+    """A key of which one line is unreadable is not observed at all."""
+    open_keys = {j.key for j in judged if j.fault and j.is_readable}
+    for one in judged:
+        if one.fault is None and one.key in open_keys:
+            one.fault = Fault("key_incomplete", "", "")
+    gaps = [j.record | {"row_no": j.row_no} for j in judged if j.fault and j.is_readable]
+    sound = [j.record | {"row_no": j.row_no} for j in judged if j.fault is None]
+    connection.execute(_GAPS, {"system": ref.system_id, "lines": json.dumps(gaps)})
+    connection.execute(_POSITIONS, {"system": ref.system_id, "lines": json.dumps(sound)})
+    account = apply_positions(connection, ref)
+    return _account(call, judged, applied=account.applied, unchanged=account.unchanged)
+
+
+def _account(call: Call, judged: Sequence[Judged], *, applied: int, unchanged: int = 0) -> EventAccount:
+    rows = len(call.given.lines)
+    quarantined = sum(1 for j in judged if j.fault and j.call is call)
+    duplicate = rows - applied - unchanged - quarantined
+    return EventAccount(call.given.batch_id, rows, applied, unchanged, duplicate, quarantined)
+
+
+def _quarantine(connection: psycopg.Connection, ref: BatchRef, stream: str, bad: Sequence[Judged]) -> None:
+    if not bad:
+        return
+    rows = [_quarantined(j) for j in bad]
+    values = {"org": ref.organisation_id, "system": ref.system_id, "stream": stream, "rows": json.dumps(rows)}
+    connection.execute(_QUARANTINE, values)
+
+
+def _quarantined(one: Judged) -> dict[str, Any]:
+    assert one.fault is not None  # noqa: S101 - only faulty lines come here
+    raw = one.call.given.lines[one.number].get("_raw")
+    clean = {k: v.replace("\0", "␀") if isinstance(v, str) else v for k, v in one.record.items()}
+    return {k: clean[k] for k in keys.KEY_COLUMNS} | {
+        "batch_id": str(one.call.given.batch_id),
+        "row_no": one.number,
+        "reason": one.fault.reason,
+        "field": one.fault.field or None,
+        "value": one.fault.value.replace("\0", "␀"),
+        "detail": one.fault.sentence.replace("\0", "␀"),
+        "record": clean,
+        "raw": json.dumps(raw, ensure_ascii=False) if raw is not None else None,
+        "is_readable": one.is_readable,
+    }
+
+
+def _close(connection: psycopg.Connection, ref: BatchRef, accounts: Sequence[EventAccount]) -> None:
+    told = [
+        {
+            "id": str(a.batch_id),
+            "applied": a.applied,
+            "unchanged": a.unchanged,
+            "duplicate": a.duplicate,
+            "quarantined": a.quarantined,
+        }
+        for a in accounts
+    ]
+    connection.execute(_ACCOUNT, ref.parameters | {"accounts": json.dumps(told)})

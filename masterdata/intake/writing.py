@@ -1,0 +1,23 @@
+"""Small things every writer of the intake needs: the driver's own connection, the unit codes known in a system."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import psycopg
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+_UNITS = text("select code from unit union select code from source_unit where system_id = :system")
+
+
+def driver(session: Session) -> psycopg.Connection:
+    """The session's own connection, for COPY and for the ledger."""
+    connection = session.connection().connection.driver_connection
+    assert isinstance(connection, psycopg.Connection)  # noqa: S101 - the engine knows one driver
+    return connection
+
+
+def known_units(session: Session, system_id: UUID) -> list[str]:
+    """Unit codes whose meaning is known in a system: Rec 20 and what people have said of its own."""
+    return list(session.scalars(_UNITS, {"system": system_id}))
