@@ -6,6 +6,8 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
+from logging.handlers import TimedRotatingFileHandler
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -53,8 +55,16 @@ def _add_trace(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMappi
     return event
 
 
-def configure(level: int = logging.INFO) -> None:
-    """Our own events and those of the libraries leave in the same form."""
+def _handler(file: Path | None, days: int) -> logging.Handler:
+    if file is None:
+        return logging.StreamHandler(sys.stderr)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return TimedRotatingFileHandler(file, when="midnight", utc=True, backupCount=days, encoding="utf-8")
+
+
+def configure(file: Path | None = None, days: int = 30, level: int = logging.INFO) -> None:
+    """Our own events and those of the libraries leave in the same form: to stderr, or to `file`, which is set aside
+    at midnight and kept `days` days."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -70,7 +80,7 @@ def configure(level: int = logging.INFO) -> None:
             structlog.processors.JSONRenderer(default=str, ensure_ascii=False),
         ],
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _handler(file, days)
     handler.setFormatter(render)
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # The web server's access lines say less than our own, and httpx repeats addresses with their queries.

@@ -62,6 +62,12 @@ def downgrade(url: str, revision: str) -> None:
         command.downgrade(config(connection), revision)
 
 
+def prepare_role(url: str) -> None:
+    """Make the application role without any schema, for a restore."""
+    with _connection(url) as connection:
+        _application_role(connection)
+
+
 def check(url: str) -> None:
     """Raise where models and migrated schema differ."""
     with _connection(url) as connection:

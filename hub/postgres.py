@@ -25,7 +25,7 @@ from typing import IO, Any
 import psycopg
 from psycopg import sql
 
-from hub.errors import Unavailable
+from hub.errors import Conflict, Unavailable
 
 OWNER, APPLICATION, SUPERUSER = "hub", "hub_app", "postgres"
 UNPRIVILEGED = "nobody"
@@ -144,6 +144,19 @@ def start(folder: Path, conf: Mapping[str, str] | None = None) -> Server:
     else:
         _wait(lambda: _answers(server), 60, f"another process holds {folder} but its PostgreSQL does not answer")
     return server
+
+
+def destroy(folder: Path) -> None:
+    """Delete the server's data for good. Raises Conflict while one runs on them."""
+    if not folder.exists():
+        return
+    lock = _own(folder.absolute())
+    if lock is None:
+        raise Conflict(f"The PostgreSQL of {folder} is in use. Stop what uses it first (Ctrl-C in its terminal).")
+    base = _base(folder.absolute())
+    shutil.rmtree(base, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    lock.close()
 
 
 def tool(name: str) -> str:

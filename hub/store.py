@@ -20,9 +20,19 @@ class Store:
     server: postgres.Server | None = None
 
     @property
+    def reading_url(self) -> str:
+        """Reads past row security, for backups: the embedded superuser, else the owner (who then needs BYPASSRLS)."""
+        return self.server.dsn(user=postgres.SUPERUSER) if self.server is not None else self.url
+
+    @property
     def environment(self) -> dict[str, str]:
         """Tells a child process of this database."""
         return {"HUB_DATABASE_URL": self.url, "HUB_APPLICATION_URL": self.application_url}
+
+    def ensure(self) -> None:
+        """Start an embedded server again that has died."""
+        if self.server is not None:
+            self.server.ensure()
 
 
 @contextmanager

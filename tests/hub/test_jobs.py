@@ -110,7 +110,7 @@ def test_waiting_worker_starts_a_job_at_once(committed_db: Any, monkeypatch: pyt
 
 def test_job_of_a_killed_worker_is_done_by_another(committed_db: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     code = (
-        "import asyncio, sys, time; from hub import worker\n"
+        "import asyncio, sys, time; from hub import logs, worker; logs.configure()\n"
         "worker.TASKS['sleep'] = worker.Task(lambda engine: (print('began', flush=True), time.sleep(60)))\n"
         "asyncio.run(worker.run(sys.argv[1]))"
     )
@@ -119,8 +119,9 @@ def test_job_of_a_killed_worker_is_done_by_another(committed_db: Any, monkeypatc
     command = [sys.executable, "-c", code, committed_db.application_url]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as first:
         assert first.stdout
-        assert first.stdout.readline() == "began\n"
+        said = first.stdout.readline()
         os.kill(first.pid, signal.SIGKILL)
+    assert said == "began\n"
     done: list[int] = []
     monkeypatch.setitem(worker.TASKS, "sleep", worker.Task(lambda engine: done.append(1)))
     monkeypatch.setattr(worker, "STALLED_SECONDS", 0.5)

@@ -56,7 +56,7 @@ CASES = [
 
 @pytest.mark.parametrize(("method", "path", "given", "status", "title", "says"), CASES)
 def test_every_error_is_a_problem(
-    client: Any, probe: None, method: str, path: str, given: Any, status: int, title: str, says: str
+    client: Any, probe: None, *, method: str, path: str, given: Any, status: int, title: str, says: str
 ) -> None:
     answer = client.request(method, path, headers={"traceparent": TRACE, "content-type": "application/json"}, **given)
     problem = answer.json()

@@ -1,0 +1,165 @@
+"""Backup and restore: the operational database first, then the landing files it names. The lake is rebuilt of both."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import structlog
+from sqlalchemy.engine import make_url
+
+from hub import migrate
+from hub.errors import Conflict, NotFound, Unavailable
+from hub.logs import clean
+from hub.postgres import tool
+from hub.settings import Settings
+
+log = structlog.get_logger("hub.backups")
+DUMP, MANIFEST, LANDING = "database.dump", "manifest.json", "landing"
+COUNTED = ("organisation", "batch", "landing", "movement", "observation", "position")
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    folder: Path
+    files: int
+    size: int
+
+
+def back_up(url: str, settings: Settings, into: Path | None = None) -> Backup:
+    """A backup in a folder of its own (default: HUB_HOME/backups/<instant>), whole or not there at all. `url` must be
+    of a role that row security does not bind: else rows would be missing unseen."""
+    _must_see_all(url)
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    folder = (into or settings.home / "backups") / stamp
+    growing = folder.with_name(f".{stamp}.part")
+    growing.mkdir(parents=True)
+    try:
+        _run("pg_dump", url, "--format=custom", "--no-owner", "--file", str(growing / DUMP))
+        files = [_keep(settings.home, path, growing) for path in _landing_paths(url)]
+        manifest = {
+            "made_at": datetime.now(UTC).isoformat(),
+            "schema": migrate.current(url),
+            "dump_sha256": _digest(growing / DUMP),
+            "files": files,
+        }
+        (growing / MANIFEST).write_text(json.dumps(manifest, indent=1))
+        growing.rename(folder)
+    except BaseException:
+        shutil.rmtree(growing, ignore_errors=True)
+        raise
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    log.info("backup_made", folder=str(folder), files=len(files), size=size)
+    return Backup(folder, len(files), size)
+
+
+def restore(url: str, settings: Settings, folder: Path) -> dict[str, int]:
+    """Put a backup into an empty database and the landing folder, then verify it: digests, every landing file that the
+    database names, every constraint (pg_restore checks them). Answers rows per table."""
+    manifest = _manifest(folder)
+    if _digest(folder / DUMP) != manifest["dump_sha256"]:
+        raise Conflict(f"{folder / DUMP} is damaged: its digest is not the one written with it. Take another backup.")
+    if migrate.current(url) is not None:
+        raise Conflict("The database is not empty. Restore into a new one: its data would be mixed with the backup's.")
+    for name in manifest["files"]:
+        _place(folder / LANDING / name, settings.home / name)
+    migrate.prepare_role(url)
+    _run("pg_restore", url, "--no-owner", "--exit-on-error", "--single-transaction", str(folder / DUMP))
+    missing = [path for path in _landing_paths(url) if not _absolute(settings.home, path).exists()]
+    if missing:
+        raise Conflict(f"The backup lacks {len(missing)} landing files the database names, first {missing[0]}.")
+    return dict(_counts(url))
+
+
+def list_backups(settings: Settings) -> list[Path]:
+    """Whole backups, oldest first."""
+    return sorted(path.parent for path in (settings.home / "backups").glob(f"*/{MANIFEST}"))
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    if not (folder / MANIFEST).exists():
+        raise NotFound(f"{folder} holds no backup: {MANIFEST} is missing. `hub backup` prints where it wrote.")
+    found: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
+    return found
+
+
+def _landing_paths(url: str) -> list[str]:
+    """Files that rows of the landing zone name; the dump was made before, so it names no file that is not here."""
+    with psycopg.connect(url) as connection:
+        _see_all(connection)
+        if connection.execute("select to_regclass('landing')").fetchone() == (None,):
+            return []
+        return [row[0] for row in connection.execute("select distinct path from landing where path is not null")]
+
+
+def _must_see_all(url: str) -> None:
+    with psycopg.connect(url) as connection:
+        role = connection.execute(
+            "select rolname, rolsuper or rolbypassrls from pg_roles where rolname = current_user"
+        ).fetchone()
+    if role is not None and not role[1]:
+        raise Unavailable(
+            f"Role {role[0]} is bound by row security, so a backup by it would lack rows. Have the administrator of "
+            f"PostgreSQL run: alter role {role[0]} bypassrls; or back up with the tools of your PostgreSQL."
+        )
+
+
+def _see_all(connection: psycopg.Connection[Any]) -> None:
+    """Row security binds the owner too."""
+    connection.execute("select set_config('hub.orgs', all_organisations()::text, true)")
+
+
+def _counts(url: str) -> Iterator[tuple[str, int]]:
+    with psycopg.connect(url) as connection:
+        _see_all(connection)
+        for table in COUNTED:
+            row = connection.execute(f"select count(*) from {table}").fetchone()
+            yield table, row[0] if row else 0
+
+
+def _absolute(home: Path, path: str) -> Path:
+    return Path(path) if Path(path).is_absolute() else home / path
+
+
+def _keep(home: Path, path: str, into: Path) -> str:
+    source = _absolute(home, path)
+    name = os.path.relpath(source, home)
+    _place(source, into / LANDING / name)
+    return name
+
+
+def _place(source: Path, target: Path) -> None:
+    """Landing files never change: a hard link is a copy where both lie on one disk."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        return
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _run(name: str, url: str, *arguments: str) -> None:
+    """pg_dump and pg_restore get the password by environment, so that no list of processes shows it."""
+    address = make_url(url)
+    password = {"PGPASSWORD": str(address.password)} if address.password else {}
+    target = address.set(password=None, drivername="postgresql").render_as_string(hide_password=False)
+    environment = {**os.environ, **password, "PGOPTIONS": "-c row_security=off"}
+    command = [tool(name), "--dbname", target, *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Unavailable(f"{name} failed: {clean(done.stderr.strip()[-500:])}")

@@ -1,0 +1,110 @@
+"""`up`, `migrate`, and the two processes that `up` keeps alive: `api` and `worker`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import typer
+
+from hub import logs
+from hub import migrate as migration
+from hub.backups import back_up
+from hub.cli.console import Report, out, plainly, steps
+from hub.errors import Unavailable
+from hub.settings import Settings, settings
+from hub.store import Store, application_url, opened
+from hub.supervisor import Supervisor
+
+READY_SECONDS = 60.0
+LogFile = Annotated[Path | None, typer.Option("--log", help="Write the log here, a new file each day.")]
+
+
+def up() -> None:
+    """Run the hub: embedded PostgreSQL unless HUB_DATABASE_URL is set, backup, migration, API and worker."""
+    logs.configure()
+    with plainly(), opened(settings()) as store, steps() as report:
+        prepare(store, report)
+        supervisor = Supervisor(settings().home / "logs")
+        supervisor.on_signals()
+        try:
+            start(supervisor, store, report)
+            out.print(f"[green]✓[/] The hub answers at [bold]{settings().address}[/]. Ctrl-C ends it.")
+            supervisor.run(store.ensure)
+        finally:
+            supervisor.end()
+
+
+def migrate() -> None:
+    """Bring the database to this version, after a backup. Refuses a newer schema."""
+    with plainly(), opened(settings()) as store, steps() as report:
+        changed = prepare(store, report)
+        out.print(f"[green]✓[/] {'Migrated to' if changed else 'Already at'} schema {migration.head()}.")
+
+
+def api(log: LogFile = None) -> None:
+    """The HTTP process."""
+    import uvicorn
+
+    logs.configure(log, settings().log_days)
+    uvicorn.run(
+        "hub.app:create_app",
+        factory=True,
+        host=settings().host,
+        port=settings().port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=2,
+    )
+
+
+def worker(log: LogFile = None) -> None:
+    """The process that works off the job queue; run as many as needed."""
+    from hub.worker import run
+
+    logs.configure(log, settings().log_days)
+    with plainly():
+        asyncio.run(run(application_url(settings())))
+
+
+def prepare(store: Store, report: Report) -> bool:
+    """A backup if there is something to lose, then the migration; True when the schema changed."""
+    before = migration.current(store.url)
+    if before is not None and before != migration.head():
+        report("backup before the upgrade", 0.1)
+        back_up(store.reading_url, settings())
+    report("database schema", 0.2)
+    return migration.upgrade(store.url)
+
+
+def start(supervisor: Supervisor, store: Store, report: Report) -> None:
+    """API and worker; returns when the API answers."""
+    folder = settings().home / "logs"
+    for name in ("worker", "api"):
+        supervisor.start(name, ["-m", "hub", name, "--log", str(folder / f"{name}.jsonl")], store.environment)
+    report("waiting for the hub to answer", 0.9)
+    wait_ready(settings(), supervisor)
+
+
+def wait_ready(given: Settings, supervisor: Supervisor) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    address = f"http://{'127.0.0.1' if given.host == '0.0.0.0' else given.host}:{given.port}/readyz"  # noqa: S104
+    while not _answers(address):
+        dead = [child for child in supervisor.children if not child.is_alive]
+        if dead or time.monotonic() > deadline:
+            which = dead[0] if dead else supervisor.children[-1]
+            said = which.output.read_text(errors="replace").strip()[-600:]
+            raise Unavailable(f"The hub did not start. {which.output} ends: {said}")
+        if supervisor.stop.wait(0.05):
+            raise typer.Exit(130)
+
+
+def _answers(address: str) -> bool:
+    try:
+        return httpx.get(address, timeout=2).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
