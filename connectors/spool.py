@@ -19,7 +19,7 @@ from uuid import UUID, uuid4
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from connectors.contract import ROW_GROUP_ROWS, BatchHeader, utc_text
+from connectors.contract import ENVELOPE, ROW_GROUP_ROWS, BatchHeader, utc_text
 
 State = Literal["ready", "acknowledged", "refused"]
 KEEP = timedelta(days=30)
@@ -277,7 +277,8 @@ class Writing:
     def _open(self, group: Group) -> _Body:
         self._ids[group] = uuid4()
         path = self.spool.bodies / f"{self._ids[group]}.part"
-        body = _Body(path, pq.ParquetWriter(path, self.schema, compression="zstd"))
+        fields = [name for name in self.schema.names if name not in ENVELOPE]
+        body = _Body(path, pq.ParquetWriter(path, self.schema, compression="zstd", use_dictionary=fields))
         self._bodies[group] = body
         return body
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 _NESTED = (pa.types.is_nested, pa.types.is_decimal256, pa.types.is_dictionary)
 
@@ -39,8 +40,21 @@ def _column(values: Sequence[Any]) -> pa.Array:
     except (pa.ArrowException, OverflowError, TypeError, ValueError):
         return _mixed(values)
     if pa.types.is_floating(array.type):
-        return _mixed(values)
+        exact = _from_floats(array)
+        return _mixed(values) if exact is None else exact
     return _mixed(values) if any(is_kind(array.type) for is_kind in _NESTED) else array
+
+
+def _from_floats(array: pa.Array) -> pa.Array | None:
+    """Floats by their shortest text, which is the number their own system shows; None where that is not plain."""
+    text = pc.cast(array, pa.string())
+    if pc.any(pc.match_substring_regex(text, "[^-.0-9]")).as_py():
+        return None
+    decimals = pc.max(pc.utf8_length(pc.replace_substring_regex(text, r"^[^.]*\.?", ""))).as_py() or 0
+    try:
+        return pc.cast(text, pa.decimal128(38, decimals))
+    except pa.ArrowException:
+        return None
 
 
 def _mixed(values: Sequence[Any]) -> pa.Array:
@@ -56,7 +70,6 @@ def _mixed(values: Sequence[Any]) -> pa.Array:
 
 
 def _decimal(value: float | Decimal) -> Decimal:
-    """A float by its shortest text, which is the number its own system shows."""
     number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
     if not number.is_finite():
         raise ValueError(f"{value} is not a number")

@@ -77,7 +77,7 @@ def erpnext_server() -> ErpnextServer:
         elif isinstance(data, list) and "fields" in call["path"]:
             server.doctypes[path] = data
         elif isinstance(data, dict):
-            doctype, _, name = path.partition("/")
+            doctype, _, _name = path.partition("/")
             server.documents[doctype, data["name"]] = data
     server.forbidden = tuple(forbidden)
     return server

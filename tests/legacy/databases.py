@@ -45,7 +45,9 @@ def mariadb(dump: bytes, database: str) -> Iterator[str]:
     try:
         client = ["mariadb", "--no-defaults", f"--socket={folder}/s", "--user=root", "--default-character-set=utf8mb4"]
         _wait(client)
-        make = f"create database {database} character set utf8mb4; create user hub@localhost identified by 'hub-secret';"
+        make = (
+            f"create database {database} character set utf8mb4; create user hub@localhost identified by 'hub-secret';"
+        )
         make += f"grant select on {database}.* to hub@localhost;"
         subprocess.run(client, input=make.encode(), check=True, capture_output=True)
         subprocess.run([*client, database], input=dump, check=True, capture_output=True)

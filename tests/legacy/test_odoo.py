@@ -56,7 +56,7 @@ def test_on_hand_first_sync_incremental_and_full(odoo: Odoo, agent: START) -> No
 
 
 def test_incremental_reads_only_what_changed(odoo: Odoo, agent: START) -> None:
-    server, connection = odoo
+    _server, connection = odoo
     reader = agent("odoo-17", connection, companies=COMPANIES)
     first = reader.read("stock_positions").batches
     reader.read("stock_positions", "incremental")

@@ -75,7 +75,8 @@ def test_a_changed_row_comes_with_the_next_incremental_read(adventureworks: str,
     reader = agent("adventureworks", {"url": adventureworks})
     reader.read("stock_positions")
     engine = create_engine(adventureworks, poolclass=NullPool)
-    change = "update production.productinventory set quantity = 7, modifieddate = now() where (productid, locationid) = (1, 6)"
+    change = "update production.productinventory set quantity = 7, modifieddate = now()"
+    change += " where (productid, locationid) = (1, 6)"
     with engine.begin() as connection:
         connection.execute(text(change))
     held = reader.read("stock_positions", "incremental")
@@ -84,11 +85,17 @@ def test_a_changed_row_comes_with_the_next_incremental_read(adventureworks: str,
     assert reader.read("stock_positions", "incremental").batches[-1].rows == 1
 
 
-@pytest.mark.parametrize(("url", "words"), [("column", "not there"), ("table", "not there"), ("password", "login|role")])
+@pytest.mark.parametrize(
+    ("url", "words"), [("column", "not there"), ("table", "not there"), ("password", "login|role")]
+)
 def test_what_is_wrong_is_said_plainly(adventureworks: str, agent: START, url: str, words: str) -> None:
     from connectors.sources import Abort, open_source
 
-    queries = {"column": "select nope from production.product", "table": "select 1 from production.nope", "password": "select 1"}
+    queries = {
+        "column": "select nope from production.product",
+        "table": "select 1 from production.nope",
+        "password": "select 1",
+    }
     connection: dict[str, Any] = {"url": adventureworks}
     if url == "password":
         connection["url"] = adventureworks.replace("//hub@", "//nobody-of-that-name:s3cret-word@")
