@@ -40,12 +40,24 @@ _PARAMETERS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 
 
-def write_config(path: Path, hub_url: str, dsns: dict[str, str], folders: dict[str, Path], servers: LegacyServers) -> str:
+def write_config(
+    path: Path, hub_url: str, dsns: dict[str, str], folders: dict[str, Path], servers: LegacyServers
+) -> str:
     """Writes agent.yaml; returns the address the WMS pushes to. The port stays the same over restarts if it is free."""
     port = _push_port(path)
     connections: dict[str, dict[str, Any]] = {
-        "wugang-odoo": {"url": servers.odoo_url, "database": odoo_server.DATABASE, "user": odoo_server.USER, "password": odoo_server.PASSWORD},
-        "kongxi-erpnext": {"url": servers.erpnext_url, "key": erpnext_server.KEY, "secret": erpnext_server.SECRET, "site": erpnext_server.SITE},
+        "wugang-odoo": {
+            "url": servers.odoo_url,
+            "database": odoo_server.DATABASE,
+            "user": odoo_server.USER,
+            "password": odoo_server.PASSWORD,
+        },
+        "kongxi-erpnext": {
+            "url": servers.erpnext_url,
+            "key": erpnext_server.KEY,
+            "secret": erpnext_server.SECRET,
+            "site": erpnext_server.SITE,
+        },
         "wugang-wms": {"listen": f"127.0.0.1:{port}", "secret": PUSH_SECRET},
     }
     systems = [_system(s, connections.get(s.key) or _plain_connection(s, dsns, folders)) for s in SYSTEMS]
@@ -76,7 +88,13 @@ def _sqlalchemy_url(dsn: str) -> str:
     query = {"host": parts["host"]} if str(parts.get("host", "")).startswith("/") else {}
     port = int(parts["port"]) if parts.get("port") else None
     url = URL.create(
-        "postgresql+psycopg", parts.get("user"), parts.get("password"), None if query else parts.get("host"), port, parts["dbname"], query
+        "postgresql+psycopg",
+        parts.get("user"),
+        parts.get("password"),
+        None if query else parts.get("host"),
+        port,
+        parts["dbname"],
+        query,
     )
     return url.render_as_string(hide_password=False)
 
@@ -86,7 +104,9 @@ def _push_port(path: Path) -> int:
     earlier = 0
     if path.exists():
         systems = yaml.safe_load(path.read_text("utf-8"))["systems"]
-        earlier = next(int(s["connection"]["listen"].rpartition(":")[2]) for s in systems if s["system"] == "wugang-wms")
+        earlier = next(
+            int(s["connection"]["listen"].rpartition(":")[2]) for s in systems if s["system"] == "wugang-wms"
+        )
     for port in (earlier, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -47,7 +47,10 @@ def book_u8(con: Con, e: Event) -> None:
     """Header and line of the right RdRecord pair, CurrentStock, and the audit stamp last."""
     for place, change in e.legs:
         pair, flag, business = _U8[e.kind if e.kind in ("receipt", "issue") else ("in" if change > 0 else "out")]
-        business = {"count": "盘盈入库" if change > 0 else "盘亏出库", "transfer": "调拨入库" if change > 0 else "调拨出库"}.get(e.kind, business)
+        business = {
+            "count": "盘盈入库" if change > 0 else "盘亏出库",
+            "transfer": "调拨入库" if change > 0 else "调拨出库",
+        }.get(e.kind, business)
         head = _one(
             con,
             f"insert into RdRecord{pair} (bRdFlag, cVouchType, cBusType, cWhCode, dDate, cMaker, cHandler, dVeriDate, dnmaketime) "
@@ -98,15 +101,28 @@ def book_k3(con: Con, e: Event) -> None:
         [bill, e.lot, abs(e.change), abs(e.change), into, out, e.item],
     )
     for place, change in e.legs:
-        table = "POInventory" if _one(con, "select FTypeID from t_Stock where FItemID = %s", [place]) == 501 else "ICInventory"
+        table = (
+            "POInventory"
+            if _one(con, "select FTypeID from t_Stock where FItemID = %s", [place]) == 501
+            else "ICInventory"
+        )
         key = "(FItemID, FStockID, FBatchNo) = (%s, %s, %s)"
         first = f"(select min(FKFDate) from {table} where {key})"
         params = [change, e.item, place, e.lot, e.item, place, e.lot]
         if not _run(con, f"update {table} set FQty = FQty + %s where {key} and FKFDate = {first}", params):
-            _run(con, f"insert into {table} (FItemID, FStockID, FBatchNo, FQty) values (%s, %s, %s, %s)", [e.item, place, e.lot, change])
+            _run(
+                con,
+                f"insert into {table} (FItemID, FStockID, FBatchNo, FQty) values (%s, %s, %s, %s)",
+                [e.item, place, e.lot, change],
+            )
 
 
-_JSH = {"receipt": ("入库", "采购", "CGRK"), "issue": ("出库", "其它", "QTCK"), "count": ("其它", "盘点复盘", "PDFP"), "transfer": ("其它", "调拨", "DBCK")}
+_JSH = {
+    "receipt": ("入库", "采购", "CGRK"),
+    "issue": ("出库", "其它", "QTCK"),
+    "count": ("其它", "盘点复盘", "PDFP"),
+    "transfer": ("其它", "调拨", "DBCK"),
+}
 
 
 def book_jsherp(con: Con, e: Event) -> None:
@@ -127,7 +143,11 @@ def book_jsherp(con: Con, e: Event) -> None:
         f"values (%s, %s, {_LOCAL}, {_LOCAL}, 63, '1', 63, '0') returning id",
         [kind, sub_type],
     )
-    _run(con, "update jsh_depot_head set number = %s, default_number = %s where id = %s", [f"{mark}{head:011d}", f"{mark}{head:011d}", head])
+    _run(
+        con,
+        "update jsh_depot_head set number = %s, default_number = %s where id = %s",
+        [f"{mark}{head:011d}", f"{mark}{head:011d}", head],
+    )
     number = e.change if e.kind == "count" else abs(e.change)
     _run(
         con,
@@ -144,8 +164,16 @@ def book_odoo(con: Con, e: Event) -> None:
     """A done move with its line, and both quants: what one place gains another loses, vendors and production included."""
     other = int(e.to_place) if e.to_place else _ODOO_OTHER_SIDE[e.kind]
     source, destination = (other, int(e.place)) if e.change > 0 else (int(e.place), other)
-    lot = _one(con, "select max(id) from stock_lot where product_id = %s and name = %s", [e.item, e.lot]) if e.lot else None
-    owner, uom, quantity = e.owner or None, _one(con, "select uom_id from product_product where id = %s", [e.item]), abs(e.change)
+    lot = (
+        _one(con, "select max(id) from stock_lot where product_id = %s and name = %s", [e.item, e.lot])
+        if e.lot
+        else None
+    )
+    owner, uom, quantity = (
+        e.owner or None,
+        _one(con, "select uom_id from product_product where id = %s", [e.item]),
+        abs(e.change),
+    )
     move = _one(
         con,
         "insert into stock_move (reference, product_id, product_uom, product_uom_qty, product_qty, quantity, location_id, location_dest_id, state, date, company_id, write_date) "
@@ -176,7 +204,12 @@ def book_odoo(con: Con, e: Event) -> None:
     )
 
 
-_VOUCHER = {"receipt": ("Purchase Receipt", "MAT-PRE-LIVE-"), "issue": ("Stock Entry", "MAT-STE-LIVE-"), "transfer": ("Stock Entry", "MAT-STE-LIVE-"), "count": ("Stock Reconciliation", "MAT-RECO-LIVE-")}
+_VOUCHER = {
+    "receipt": ("Purchase Receipt", "MAT-PRE-LIVE-"),
+    "issue": ("Stock Entry", "MAT-STE-LIVE-"),
+    "transfer": ("Stock Entry", "MAT-STE-LIVE-"),
+    "count": ("Stock Reconciliation", "MAT-RECO-LIVE-"),
+}
 
 
 def book_erpnext(con: Con, e: Event) -> None:

@@ -48,7 +48,9 @@ class ErpnextServer:
         return await self._answer(request, lambda: {"message": "hub@hollowbrook.example"})
 
     async def _listing(self, request: Request) -> Response:
-        return await self._answer(request, lambda: {"data": self._list(request.path_params["doctype"], dict(request.query_params))})
+        return await self._answer(
+            request, lambda: {"data": self._list(request.path_params["doctype"], dict(request.query_params))}
+        )
 
     async def _document(self, request: Request) -> Response:
         doctype, name = request.path_params["doctype"], request.path_params["name"]
@@ -64,14 +66,20 @@ class ErpnextServer:
             return JSONResponse(await run_in_threadpool(work))
         except Refused as refused:
             exception = f"frappe.exceptions.{refused.kind}: {refused}"
-            return JSONResponse({"exception": exception, "exc_type": refused.kind, "_server_messages": "[]"}, refused.status)
+            return JSONResponse(
+                {"exception": exception, "exc_type": refused.kind, "_server_messages": "[]"}, refused.status
+            )
 
     def _table(self, doctype: str) -> str:
         table = f"tab{doctype}"
         if table in self.tables.columns:
             return table
         if doctype in {"DocType", "User", "Role", "Salary Slip", "GL Entry", "Custom Field"}:
-            raise Refused(403, "PermissionError", f"User hub@hollowbrook.example does not have doctype access via role permission for document {doctype}")
+            raise Refused(
+                403,
+                "PermissionError",
+                f"User hub@hollowbrook.example does not have doctype access via role permission for document {doctype}",
+            )
         raise Refused(404, "DoesNotExistError", f"DocType {doctype} not found")
 
     def _list(self, doctype: str, query: dict[str, str]) -> list[dict[str, Any]]:
@@ -91,7 +99,9 @@ class ErpnextServer:
         except UnknownField as field:
             raise Refused(417, "DataError", f"Field not permitted in query: {field}") from None
         except ValueError as operator:
-            raise Refused(417, "ValidationError", f"Operator must be one of =, !=, >, <, >=, <=, like, in, between: {operator}") from None
+            raise Refused(
+                417, "ValidationError", f"Operator must be one of =, !=, >, <, >=, <=, like, in, between: {operator}"
+            ) from None
         return [_named(names, row) for row in self.tables.query(statement, params)]
 
     def _where(self, table: str, filters: Any) -> tuple[sql.Composable, list[Any]]:
@@ -125,7 +135,9 @@ class ErpnextServer:
             raise Refused(404, "DoesNotExistError", f"{doctype} {name} not found")
         document = {"doctype": doctype, **rows[0]}
         for child in _CHILDREN.get(doctype, ()):
-            document[_FIELD_OF[child]] = [{"doctype": child, **row} for row in self._rows(f"tab{child}", "parent", name)]
+            document[_FIELD_OF[child]] = [
+                {"doctype": child, **row} for row in self._rows(f"tab{child}", "parent", name)
+            ]
         return document
 
     def _rows(self, table: str, column: str, value: str) -> list[dict[str, Any]]:
@@ -135,7 +147,10 @@ class ErpnextServer:
         statement = sql.SQL("select {} from {} where {} = %s order by {}").format(
             sql.SQL(", ").join(map(sql.Identifier, names)), sql.Identifier(table), sql.Identifier(column), order
         )
-        return [{k: v for k, v in _named(names, row).items() if v is not None} for row in self.tables.query(statement, [value])]
+        return [
+            {k: v for k, v in _named(names, row).items() if v is not None}
+            for row in self.tables.query(statement, [value])
+        ]
 
 
 def _named(names: list[str], row: tuple[Any, ...]) -> dict[str, Any]:

@@ -4,9 +4,9 @@ written under a hidden name and renamed when whole; the books and what was writt
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,59 @@ STATUS = {"unrestricted": "合格", "quality": "待检", "blocked": "冻结", "i
 KIND = {"opening": "期初", "receipt": "入库", "issue": "出库", "transfer": "移库", "count": "盘点", "return": "退回"}
 STATE = {"draft": "草稿", "open": "在途", "closed": "关闭", "cancelled": "作废"}
 HEADS = {
-    "stock": ("料号", "品名", "规格", "单位", "仓库", "仓库名称", "批号", "货主", "质量状态", "数量", "占用数量", "单价", "币种", "有效期", "更新时间"),
-    "items": ("料号", "品名", "规格", "分类", "单位", "折算单位", "折算率", "条码", "品牌", "型号", "单价", "币种", "状态"),
+    "stock": (
+        "料号",
+        "品名",
+        "规格",
+        "单位",
+        "仓库",
+        "仓库名称",
+        "批号",
+        "货主",
+        "质量状态",
+        "数量",
+        "占用数量",
+        "单价",
+        "币种",
+        "有效期",
+        "更新时间",
+    ),
+    "items": (
+        "料号",
+        "品名",
+        "规格",
+        "分类",
+        "单位",
+        "折算单位",
+        "折算率",
+        "条码",
+        "品牌",
+        "型号",
+        "单价",
+        "币种",
+        "状态",
+    ),
     "places": ("仓库", "仓库名称", "质量状态"),
     "moves": ("单据号", "行号", "类型", "料号", "单位", "仓库", "质量状态", "批号", "货主", "数量", "时间"),
-    "orders": ("订单号", "行号", "供应商", "供应商名称", "料号", "单位", "数量", "已收数量", "库存单位", "库存数量", "库存已收", "单价", "币种", "状态", "订货日期", "交货日期", "仓库"),
+    "orders": (
+        "订单号",
+        "行号",
+        "供应商",
+        "供应商名称",
+        "料号",
+        "单位",
+        "数量",
+        "已收数量",
+        "库存单位",
+        "库存数量",
+        "库存已收",
+        "单价",
+        "币种",
+        "状态",
+        "订货日期",
+        "交货日期",
+        "仓库",
+    ),
 }
 _QUERIES = {"stock": _STOCK, "items": _ITEMS, "places": _PLACES, "moves": _MOVES, "orders": _ORDERS}
 _WORDS = {("stock", 8): STATUS, ("places", 2): STATUS, ("moves", 2): KIND, ("moves", 6): STATUS, ("orders", 13): STATE}
@@ -58,7 +106,9 @@ def export_xlsx(dsn: str, folder: Path, now: datetime) -> Path:
     return _export(dsn, folder, now, _write_book)
 
 
-def _export(dsn: str, folder: Path, now: datetime, write: Callable[[Path, datetime, dict[str, list[Row]]], Path]) -> Path:
+def _export(
+    dsn: str, folder: Path, now: datetime, write: Callable[[Path, datetime, dict[str, list[Row]]], Path]
+) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with psycopg.connect(dsn) as con:
         con.execute("set transaction isolation level repeatable read")
@@ -75,7 +125,7 @@ def _export(dsn: str, folder: Path, now: datetime, write: Callable[[Path, dateti
 def _rows(con: psycopg.Connection, name: str, since: datetime) -> list[Row]:
     found = con.execute(_QUERIES[name].encode(), [since] if name == "moves" else None)
     words = [(column, table) for (of, column), table in _WORDS.items() if of == name]
-    rows = []
+    rows: list[Row] = []
     for row in found:
         cells = list(row)
         for column, table in words:
@@ -97,7 +147,7 @@ def _write_csv(path: Path, head: Sequence[str], rows: Iterable[Row]) -> None:
         out = csv.writer(file, lineterminator="\r\n")
         out.writerow(head)
         out.writerows([_plain(cell) for cell in row] for row in rows)
-    os.replace(half, path)
+    half.replace(path)
     path.with_name(path.name + ".done").touch()
 
 
@@ -111,16 +161,19 @@ def _write_book(folder: Path, now: datetime, sets: dict[str, list[Row]]) -> Path
             sheet.write_string(0, 0, f"鹿屿轴承厂 {_SHEETS[name]} {now:%Y-%m-%d %H:%M}", bold)
             for at, row in enumerate([HEADS[name], *rows], start=2):
                 for column, cell in enumerate(row):
-                    sheet.write(at, column, _plain(cell))
-    os.replace(half, path)
+                    if isinstance(cell, Decimal | int):
+                        sheet.write_number(at, column, float(cell))
+                    else:
+                        sheet.write_string(at, column, _plain(cell))
+    half.replace(path)
     return path
 
 
-def _plain(cell: Any) -> Any:
+def _plain(cell: Any) -> str:
     """Quantities without trailing zeros, instants to the second, as people's programs write them."""
     if isinstance(cell, datetime):
         return f"{cell:%Y-%m-%d %H:%M:%S}"
-    if hasattr(cell, "normalize"):
+    if isinstance(cell, Decimal):
         return f"{cell.normalize():f}"
     return "" if cell is None else str(cell)
 

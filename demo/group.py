@@ -125,4 +125,5 @@ def find(admin_dsn: str, folder: Path) -> DemoGroup | None:
         names = {row[0] for row in con.execute("select datname from pg_database")}
     if known.get("shape") != _SHAPE or not {database_name(s.key) for s in plants.SYSTEMS} <= names:
         return None
-    return DemoGroup(admin_dsn, folder, known["scale"], *(datetime.fromisoformat(known[k]) for k in ("start", "built_at")))
+    start, built_at = (datetime.fromisoformat(known[k]) for k in ("start", "built_at"))
+    return DemoGroup(admin_dsn, folder, known["scale"], start, built_at)

@@ -4,6 +4,7 @@ transfers and counts. Quantities are whole thousandths of the source's unit, so 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,8 +15,8 @@ DAYS = 730
 PRIMARY, SECONDARY, LOT, HELD = range(4)
 _GRAIN = {"kg": 100, "tonne": 5, "metre": 500, "litre": 500}
 _DAY = 86_400
-Ints = np.ndarray
-Floats = np.ndarray
+Ints = np.ndarray[Any, np.dtype[Any]]
+Floats = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(slots=True)
@@ -127,7 +128,9 @@ class History:
         asleep = self.dormant[self.demand]
         self.at[asleep] = self.at[asleep] * 45 // 100
         lumps = np.where(self.pattern[self.demand] % 5 == 4, 4.0, 1.0)
-        self.qty = self.quantity(self.demand, self.size[self.demand] * lumps * self.rng.lognormal(-0.1, 0.5, len(self.demand)))
+        self.qty = self.quantity(
+            self.demand, self.size[self.demand] * lumps * self.rng.lognormal(-0.1, 0.5, len(self.demand))
+        )
 
     def _lots(self) -> None:
         """A lot comes in once and goes out in parts; what is left of it may outlive its date."""
@@ -202,7 +205,9 @@ class History:
     def _overdrawn(self) -> None:
         """Issues booked before their receipt: half a per cent of places stand below zero at the end."""
         kinds = {s.key for s in SYSTEMS if s.allows_negative}
-        can = np.flatnonzero((self.pos["role"] <= SECONDARY) & np.isin(self.system, list(kinds)) & (self.pos["owner"] == 0))
+        can = np.flatnonzero(
+            (self.pos["role"] <= SECONDARY) & np.isin(self.system, list(kinds)) & (self.pos["owner"] == 0)
+        )
         of = np.sort(self.rng.choice(can, size=max(2, len(can) // 150), replace=False))
         excess = self.quantity(of, self.size[of])
         self.moves.add(kind=2, src=of, dst=-1, qty=np.maximum(self.balance()[of], 0) + excess, at=self.end - 1800)

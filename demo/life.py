@@ -52,7 +52,9 @@ class Books:
 
     @classmethod
     def open(cls, admin_dsn: str, system: str) -> Books:
-        found = {k: q for k, (q, _) in true_stock(admin_dsn, system).items() if k.status == "unrestricted" and not k.owner}
+        found = {
+            k: q for k, (q, _) in true_stock(admin_dsn, system).items() if k.status == "unrestricted" and not k.owner
+        }
         return cls(system, system_dsn(admin_dsn, system), found, sorted({k.place_id for k in found}))
 
     def next_event(self, dice: random.Random) -> Event:

@@ -84,7 +84,12 @@ def _sections(path: Path) -> list[tuple[str, str, str]]:
 def _bound(query: str, world: World, system: System) -> str:
     """The query with its four names put in; they are our own constants, never a user's text."""
     start, now = (t.replace(tzinfo=None) for t in (world.start, world.now))
-    values = {"start_local": start + timedelta(hours=8), "now_local": now + timedelta(hours=8), "start": start, "now": now}
+    values = {
+        "start_local": start + timedelta(hours=8),
+        "now_local": now + timedelta(hours=8),
+        "start": start,
+        "now": now,
+    }
     for name, value in values.items():
         query = query.replace(f"${name}", f"timestamp '{value:%Y-%m-%d %H:%M:%S}'")
     return query.replace("$system", f"'{system.key}'").replace("$language", f"'{system.language}'")

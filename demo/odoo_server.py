@@ -22,7 +22,14 @@ _MODELS = {
     "partner_id": "res.partner", "company_id": "res.company", "currency_id": "res.currency", "order_id": "purchase.order", "move_id": "stock.move",
     "purchase_line_id": "purchase.order.line", "package_id": "stock.quant.package", "result_package_id": "stock.quant.package",
 }  # fmt: skip
-_TYPES = {"integer": "integer", "numeric": "float", "boolean": "boolean", "timestamp without time zone": "datetime", "jsonb": "char", "character varying": "char"}
+_TYPES = {
+    "integer": "integer",
+    "numeric": "float",
+    "boolean": "boolean",
+    "timestamp without time zone": "datetime",
+    "jsonb": "char",
+    "character varying": "char",
+}
 _DISPLAY = {
     "stock.location": "complete_name", "product.category": "complete_name", "stock.move": "reference", "purchase.order.line": "id::text",
     "product.product": "coalesce('[' || default_code || '] ', '') || coalesce(name->>{lang}, name->>'en_US')",
@@ -43,14 +50,22 @@ class OdooServer:
     def __init__(self, dsn: str) -> None:
         self.tables = Tables(dsn)
         self.app = Starlette(
-            routes=[Route("/jsonrpc", self._rpc, methods=["POST"]), Route("/web/webclient/version_info", self._version, methods=["GET", "POST"])]
+            routes=[
+                Route("/jsonrpc", self._rpc, methods=["POST"]),
+                Route("/web/webclient/version_info", self._version, methods=["GET", "POST"]),
+            ]
         )
         self._methods: dict[str, Callable[..., Any]] = {
             "search_read": self._search_read, "search": self._search, "read": self._read, "search_count": self._count, "fields_get": self._fields_get,
         }  # fmt: skip
 
     async def _version(self, _: Request) -> JSONResponse:
-        info = {"server_version": "17.0", "server_version_info": [17, 0, 0, "final", 0, ""], "server_serie": "17.0", "protocol_version": 1}
+        info = {
+            "server_version": "17.0",
+            "server_version_info": [17, 0, 0, "final", 0, ""],
+            "server_serie": "17.0",
+            "protocol_version": 1,
+        }
         return JSONResponse({"jsonrpc": "2.0", "id": None, "result": info})
 
     async def _rpc(self, request: Request) -> JSONResponse:
@@ -98,20 +113,30 @@ class OdooServer:
         except UnknownField as field:
             raise Fault("builtins.ValueError", f"Invalid field '{field}' on model '{model}'") from None
 
-    def _fields_get(self, model: str, allfields: Sequence[str] = (), attributes: Sequence[str] = (), **_: Any) -> dict[str, Any]:
+    def _fields_get(
+        self, model: str, allfields: Sequence[str] = (), attributes: Sequence[str] = (), **_: Any
+    ) -> dict[str, Any]:
         columns = self.tables.columns[model.replace(".", "_")]
-        return {name: {"type": self._type(name, kind)} for name, kind in columns.items() if not allfields or name in allfields}
+        return {
+            name: {"type": self._type(name, kind)}
+            for name, kind in columns.items()
+            if not allfields or name in allfields
+        }
 
     def _type(self, name: str, kind: str) -> str:
         return "many2one" if name in _MODELS else _TYPES[kind]
 
-    def _search_read(self, model: str, domain: Sequence[Any] = (), fields: Sequence[str] = (), **options: Any) -> list[dict[str, Any]]:
+    def _search_read(
+        self, model: str, domain: Sequence[Any] = (), fields: Sequence[str] = (), **options: Any
+    ) -> list[dict[str, Any]]:
         table = model.replace(".", "_")
         names = list(dict.fromkeys(["id", *(fields or self.tables.columns[table])]))
         lang = str(options.get("context", {}).get("lang", "zh_CN"))
         shown = sql.SQL(", ").join(self._shown(table, name, lang) for name in names)
         rest, params = self._where(model, domain, options)
-        rows = self.tables.query(sql.SQL("select {} from {} r where {}").format(shown, sql.Identifier(table), rest), params)
+        rows = self.tables.query(
+            sql.SQL("select {} from {} r where {}").format(shown, sql.Identifier(table), rest), params
+        )
         return [dict(zip(names, (False if v is None else plain(v) for v in row), strict=True)) for row in rows]
 
     def _search(self, model: str, domain: Sequence[Any] = (), **options: Any) -> list[int]:
@@ -129,7 +154,9 @@ class OdooServer:
         model = _MODELS.get(name)
         if model and model.replace(".", "_") in self.tables.columns:
             display = sql.SQL(_DISPLAY.get(model, "name")).format(lang=sql.Literal(lang))
-            inner = sql.SQL("select jsonb_build_array(id, {}) from {} where id = {}").format(display, sql.Identifier(model.replace(".", "_")), column)
+            inner = sql.SQL("select jsonb_build_array(id, {}) from {} where id = {}").format(
+                display, sql.Identifier(model.replace(".", "_")), column
+            )
             return sql.SQL("({})").format(inner)
         if self.tables.columns[table][name] == "jsonb":
             return sql.SQL("coalesce({c}->>{lang}, {c}->>'en_US')").format(c=column, lang=sql.Literal(lang))
@@ -141,10 +168,15 @@ class OdooServer:
         condition, params = self._domain(table, [*domain, ["active", "=", True]] if tested else list(domain))
         order = [part.split() for part in str(options.get("order") or "id").split(",")]
         sorting = sql.SQL(", ").join(
-            sql.SQL("r.{} {}").format(self.tables.column(table, words[0]), sql.SQL("desc" if words[-1].lower() == "desc" else "asc")) for words in order
+            sql.SQL("r.{} {}").format(
+                self.tables.column(table, words[0]), sql.SQL("desc" if words[-1].lower() == "desc" else "asc")
+            )
+            for words in order
         )
         limit = sql.Literal(int(options["limit"])) if options.get("limit") else sql.SQL("all")
-        tail = sql.SQL("{} order by {} limit {} offset {}").format(condition, sorting, limit, sql.Literal(int(options.get("offset") or 0)))
+        tail = sql.SQL("{} order by {} limit {} offset {}").format(
+            condition, sorting, limit, sql.Literal(int(options.get("offset") or 0))
+        )
         return tail, params
 
     def _domain(self, table: str, domain: list[Any]) -> tuple[sql.Composable, list[Any]]:

@@ -74,13 +74,30 @@ ORGANISATIONS = (
 
 SYSTEMS = (
     System("qingyu-u8", "用友 U8", "Yonyou U8", "qingyu", "yonyou-u8", "zh", 0.19, 0.23, True, True, True, "CNY"),
-    System("songjian-k3", "金蝶 K3", "Kingdee K3", "songjian", "kingdee-k3", "zh", 0.16, 0.19, True, False, False, "CNY"),
+    System(
+        "songjian-k3", "金蝶 K3", "Kingdee K3", "songjian", "kingdee-k3", "zh", 0.16, 0.19, True, False, False, "CNY"
+    ),
     System("wugang-odoo", "Odoo 17", "Odoo 17", "wugang", "odoo-17", "en", 0.16, 0.18, True, True, True, "USD"),
     System("wugang-wms", "仓储 WMS 推送", "WMS push", "wugang", "wms-push", "en", 0.08, 0.05, True, True, False, "USD"),
     System("baishi-jsh", "jshERP", "jshERP", "baishi", "jsherp", "zh", 0.12, 0.12, False, False, True, "CNY"),
-    System("kongxi-erpnext", "ERPNext 15", "ERPNext 15", "kongxi", "erpnext-15", "en", 0.14, 0.14, False, False, True, "EUR"),
+    System(
+        "kongxi-erpnext",
+        "ERPNext 15",
+        "ERPNext 15",
+        "kongxi",
+        "erpnext-15",
+        "en",
+        0.14,
+        0.14,
+        False,
+        False,
+        True,
+        "EUR",
+    ),
     System("duoyan-csv", "夜间 CSV", "Nightly CSV", "duoyan", "csv-stock", "zh", 0.09, 0.06, True, True, False, "CNY"),
-    System("luyu-xlsx", "Excel 工作簿", "Excel workbook", "luyu", "xlsx-stock", "zh", 0.06, 0.03, True, False, False, "CNY"),
+    System(
+        "luyu-xlsx", "Excel 工作簿", "Excel workbook", "luyu", "xlsx-stock", "zh", 0.06, 0.03, True, False, False, "CNY"
+    ),
 )
 
 PLACES: dict[str, tuple[Place, ...]] = {

@@ -9,7 +9,18 @@ from typing import Any
 from psycopg import sql
 from psycopg_pool import ConnectionPool
 
-_OPERATORS = {"=": "=", "!=": "is distinct from", ">": ">", ">=": ">=", "<": "<", "<=": "<=", "like": "like", "ilike": "ilike", "not like": "not like", "=like": "like"}
+_OPERATORS = {
+    "=": "=",
+    "!=": "is distinct from",
+    ">": ">",
+    ">=": ">=",
+    "<": "<",
+    "<=": "<=",
+    "like": "like",
+    "ilike": "ilike",
+    "not like": "not like",
+    "=like": "like",
+}
 
 
 class UnknownField(Exception):
@@ -22,13 +33,15 @@ class Tables:
     def __init__(self, dsn: str) -> None:
         self.pool = ConnectionPool(dsn, min_size=1, max_size=6, open=True, kwargs={"autocommit": True})
         found = self.query(
-            sql.SQL("select table_name, column_name, data_type from information_schema.columns where table_schema = 'public' order by ordinal_position")
+            sql.SQL(
+                "select table_name, column_name, data_type from information_schema.columns where table_schema = 'public' order by ordinal_position"
+            )
         )
         self.columns: dict[str, dict[str, str]] = {}
         for table, column, kind in found:
             self.columns.setdefault(table, {})[column] = kind
 
-    def query(self, statement: sql.Composable, params: list[Any] | None = None) -> list[tuple[Any, ...]]:
+    def query(self, statement: sql.Composed | sql.SQL, params: list[Any] | None = None) -> list[tuple[Any, ...]]:
         with self.pool.connection() as con:
             return con.execute(statement, params).fetchall()
 
@@ -44,7 +57,11 @@ class Tables:
             form = sql.SQL("{} = any(%s)") if operator == "in" else sql.SQL("not coalesce({} = any(%s), false)")
             return form.format(column), [listed]
         if value is False or value is None:
-            form = sql.SQL("coalesce({}::text, 'false') = 'false'") if operator == "=" else sql.SQL("coalesce({}::text, 'false') <> 'false'")
+            form = (
+                sql.SQL("coalesce({}::text, 'false') = 'false'")
+                if operator == "="
+                else sql.SQL("coalesce({}::text, 'false') <> 'false'")
+            )
             return form.format(column), []
         if operator not in _OPERATORS:
             raise ValueError(operator)

@@ -42,7 +42,9 @@ def _row(system: System, number: int, index: int, m: Material, rng: np.random.Ge
     unit, factor = _unit(system.key, m, rng.random())
     brand, mpn = spelling.brand_as_kept(m, system.language, rng.random())
     currency = "HKD" if system.key == "luyu-xlsx" and rng.random() < 0.12 else system.currency
-    cost = m.price * factor.numerator / factor.denominator * Decimal(repr(0.85 + 0.3 * rng.random())) / CNY_RATE[currency]
+    cost = (
+        m.price * factor.numerator / factor.denominator * Decimal(repr(0.85 + 0.3 * rng.random())) / CNY_RATE[currency]
+    )
     return {
         "system": system.key, "item_no": number, "material": index, "code": words.code, "name": words.name, "name_zh": words.name_zh,
         "name_en": words.name_en, "spec": words.spec, "class_code": m.family.class_code, "unit": unit, "unit_word": unit_word(system, unit),
@@ -76,7 +78,18 @@ def _odd_codes(rows: Iterable[dict[str, object]]) -> list[dict[str, object]]:
     return kept
 
 
-_SUPPLIER_STEMS = ("恒通|Hengtong", "瑞丰|Ruifeng", "金桥|Jinqiao", "东岳|Dongyue", "华信|Huaxin", "远帆|Yuanfan", "立新|Lixin", "凯达|Kaida", "顺合|Shunhe", "博联|Bolian")
+_SUPPLIER_STEMS = (
+    "恒通|Hengtong",
+    "瑞丰|Ruifeng",
+    "金桥|Jinqiao",
+    "东岳|Dongyue",
+    "华信|Huaxin",
+    "远帆|Yuanfan",
+    "立新|Lixin",
+    "凯达|Kaida",
+    "顺合|Shunhe",
+    "博联|Bolian",
+)
 _SUPPLIER_TRADES = ("轴承|Bearings", "标准件|Fasteners", "密封|Seals", "机电|Electric", "金属材料|Metals", "流体|Fluid")
 
 
@@ -96,4 +109,11 @@ def _supplier(system: System, number: int, true: int, roll: float) -> dict[str, 
     english = f"{stem_en} {trade_en} " + ("Co., Ltd." if roll < 0.5 else "Co Ltd")
     name = english if system.language == "en" else (full if roll < 0.7 else short)
     tax = f"91{310000 + true * 37:06d}MA{true:08d}X"[:18] if roll < 0.8 else ""
-    return {"system": system.key, "supplier_no": number, "supplier": true, "code": f"V{number:04d}", "name": name, "tax_id": tax}
+    return {
+        "system": system.key,
+        "supplier_no": number,
+        "supplier": true,
+        "code": f"V{number:04d}",
+        "name": name,
+        "tax_id": tax,
+    }

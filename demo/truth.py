@@ -80,7 +80,9 @@ def write_truth(world: World, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     con = world.con
     con.register("material_rows", material_rows(world))
-    con.register("system_rows", pa.Table.from_pylist([{"system": s.key, "organisation": s.organisation} for s in SYSTEMS]))
+    con.register(
+        "system_rows", pa.Table.from_pylist([{"system": s.key, "organisation": s.organisation} for s in SYSTEMS])
+    )
     con.execute("create or replace temp table materials as select * from material_rows")
     con.execute("create or replace temp table systems as select * from system_rows")
     con.execute(f"copy materials to '{folder / 'materials.parquet'}'")

@@ -33,10 +33,15 @@ class Pusher:
         ).fetchone()
         if not due or not due[0]:
             return 0
-        items = con.execute("select code, name, spec, unit, gtin, brand, mpn, cost, currency from item order by code").fetchall()
+        items = con.execute(
+            "select code, name, spec, unit, gtin, brand, mpn, cost, currency from item order by code"
+        ).fetchall()
         names = ("item", "name", "specification", "unit", "gtin", "brand", "mpn", "cost", "currency")
         lines = [{"event": "item", **_without_empty(zip(names, row, strict=True))} for row in items]
-        lines += [{"event": "place", "place": c, "name": n} for c, n in con.execute("select code, name from place order by code")]
+        lines += [
+            {"event": "place", "place": c, "name": n}
+            for c, n in con.execute("select code, name from place order by code")
+        ]
         lines += [_balance(row) for row in con.execute(f"{_BALANCES} order by 1, 2, 3, 4".encode())]
         self._post(client, lines)
         con.execute(f"insert into export values ('report', {_LOCAL})".encode())
@@ -53,7 +58,12 @@ class Pusher:
         lines = [_movement(row) for row in rows]
         keys = sorted({(row[4], row[5], row[6], row[7]) for row in rows})
         for key in keys:
-            lines += [_balance(row) for row in con.execute(f"{_BALANCES} where (s.code, s.place, s.lot, s.owner) = (%s, %s, %s, %s)".encode(), key)]
+            lines += [
+                _balance(row)
+                for row in con.execute(
+                    f"{_BALANCES} where (s.code, s.place, s.lot, s.owner) = (%s, %s, %s, %s)".encode(), key
+                )
+            ]
         self._post(client, lines)
         con.execute("update move set sent = true where id = any(%s)", [[row[0] for row in rows]])
         con.commit()

@@ -99,7 +99,9 @@ class World:
         con = self.con
         lot = np.bincount(history.pos["item"], weights=history.size, minlength=items.num_rows)
         size = pa.array(np.maximum(np.rint(lot * 2), 1).astype(np.int64))
-        con.register("new_items", items.append_column("lot_size", size).append_column("item", pa.array(range(items.num_rows))))
+        con.register(
+            "new_items", items.append_column("lot_size", size).append_column("item", pa.array(range(items.num_rows)))
+        )
         con.register("new_suppliers", sellers)
         con.register("new_positions", self._positions(items, history, rng))
         con.register("new_moves", self._moves(history))
@@ -116,7 +118,7 @@ class World:
 
     def _positions(self, items: pa.Table, history: History, rng: np.random.Generator) -> pa.Table:
         pos, balance = history.pos, history.balance()
-        born = self.start.timestamp() + getattr(history, "lot_born")
+        born = self.start.timestamp() + history.lot_born
         shelf = items["shelf_days"].to_numpy()[pos["item"]]
         free = np.isin(pos["role"], (0, 1, 2)) & (balance > 0) & (rng.random(history.n) < 0.12)
         share = (balance * 0.4 * rng.random(history.n)).astype(np.int64) // history.grain * history.grain
@@ -133,7 +135,9 @@ class World:
 
     def _moves(self, history: History) -> pa.Table:
         moves = history.moves.table()
-        kinds = pa.DictionaryArray.from_arrays(pa.array(moves["kind"].astype(np.int32)), pa.array(History.KINDS)).cast(pa.string())
+        kinds = pa.DictionaryArray.from_arrays(pa.array(moves["kind"].astype(np.int32)), pa.array(History.KINDS)).cast(
+            pa.string()
+        )
         epoch = moves["at"] + int(self.start.timestamp())
         columns = {name: moves[name] for name in ("src", "dst", "qty")}
         return pa.table({"kind": kinds, "epoch": epoch, **columns})
@@ -147,7 +151,14 @@ def _thousandths(values: np.ndarray) -> pa.Array:
 def _places() -> pa.Table:
     return pa.Table.from_pylist(
         [
-            {"system": s.key, "place_no": n, "code": p.code, "name_zh": p.name_zh, "name_en": p.name_en, "status": p.status}
+            {
+                "system": s.key,
+                "place_no": n,
+                "code": p.code,
+                "name_zh": p.name_zh,
+                "name_en": p.name_en,
+                "status": p.status,
+            }
             for s in SYSTEMS
             for n, p in enumerate(PLACES[s.key], start=1)
         ]

@@ -61,7 +61,9 @@ def test_odoo_method_without_answer_has_no_result(plants: DemoGroup) -> None:
 def test_odoo_hides_archived_records_by_default(plants: DemoGroup) -> None:
     shown = execute(plants, "product.product", "search_count", [])["result"]
     every = execute(plants, "product.product", "search_count", [], context={"active_test": False})["result"]
-    inactive = execute(plants, "product.product", "search_count", [["active", "=", False]], context={"active_test": False})["result"]
+    inactive = execute(
+        plants, "product.product", "search_count", [["active", "=", False]], context={"active_test": False}
+    )["result"]
     assert shown + inactive == every
 
 
@@ -69,12 +71,19 @@ def test_odoo_pages_by_domain_order_and_limit(plants: DemoGroup) -> None:
     seen: list[int] = []
     while True:
         domain = [["id", ">", seen[-1] if seen else 0], ["location_id.usage", "in", ["internal", "transit"]]]
-        rows = execute(plants, "stock.quant", "search_read", domain, fields=["quantity"], order="id", limit=17)["result"]
+        rows = execute(plants, "stock.quant", "search_read", domain, fields=["quantity"], order="id", limit=17)[
+            "result"
+        ]
         if not rows:
             break
         seen += [row["id"] for row in rows]
     assert seen == sorted(set(seen))
-    assert len(seen) == execute(plants, "stock.quant", "search_count", [["location_id.usage", "in", ["internal", "transit"]]])["result"]
+    assert (
+        len(seen)
+        == execute(plants, "stock.quant", "search_count", [["location_id.usage", "in", ["internal", "transit"]]])[
+            "result"
+        ]
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,7 +96,9 @@ def test_odoo_pages_by_domain_order_and_limit(plants: DemoGroup) -> None:
     ],
 )
 def test_odoo_domains(plants: DemoGroup, domain: list[Any], same_as: list[Any]) -> None:
-    assert execute(plants, "stock.quant", "search", domain, order="id") == execute(plants, "stock.quant", "search", same_as, order="id")
+    assert execute(plants, "stock.quant", "search", domain, order="id") == execute(
+        plants, "stock.quant", "search", same_as, order="id"
+    )
 
 
 def test_odoo_values(plants: DemoGroup) -> None:
@@ -125,8 +136,17 @@ def test_erpnext_statuses(plants: DemoGroup, path: str, headers: dict[str, str],
 
 
 def test_erpnext_filters_and_pages(plants: DemoGroup) -> None:
-    every = rest(plants, "/api/resource/Bin", limit_page_length=0, fields=["name", "actual_qty"], order_by="name asc").json()["data"]
+    every = rest(
+        plants, "/api/resource/Bin", limit_page_length=0, fields=["name", "actual_qty"], order_by="name asc"
+    ).json()["data"]
     positive = rest(plants, "/api/resource/Bin", limit_page_length=0, filters=[["actual_qty", ">", 0]]).json()["data"]
-    second = rest(plants, "/api/resource/Bin", limit_start=5, limit_page_length=5, fields=["name", "actual_qty"], order_by="name asc").json()["data"]
+    second = rest(
+        plants,
+        "/api/resource/Bin",
+        limit_start=5,
+        limit_page_length=5,
+        fields=["name", "actual_qty"],
+        order_by="name asc",
+    ).json()["data"]
     assert len(positive) == sum(row["actual_qty"] > 0 for row in every)
     assert second == every[5:10]

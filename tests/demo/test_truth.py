@@ -27,7 +27,9 @@ def test_every_source_record_is_one_known_material(planted: dict[str, list[dict[
 
 
 @pytest.mark.parametrize("system", [s.key for s in SYSTEMS])
-def test_opening_stock_has_the_keys_of_the_system(planted: dict[str, list[dict[str, object]]], plants: DemoGroup, system: str) -> None:
+def test_opening_stock_has_the_keys_of_the_system(
+    planted: dict[str, list[dict[str, object]]], plants: DemoGroup, system: str
+) -> None:
     keys = {(k.item_id, k.place_id, k.lot, k.owner, k.status, k.unit) for k in plants.true_stock(system)}
     names = ("item_id", "place_id", "lot", "owner", "status", "unit")
     opening = {tuple(r[n] for n in names) for r in planted["opening_stock"] if r["system"] == system}
@@ -35,7 +37,9 @@ def test_opening_stock_has_the_keys_of_the_system(planted: dict[str, list[dict[s
     assert len(opening) > 15
 
 
-def test_avoidable_purchases_name_a_sister_with_enough(planted: dict[str, list[dict[str, object]]], plants: DemoGroup) -> None:
+def test_avoidable_purchases_name_a_sister_with_enough(
+    planted: dict[str, list[dict[str, object]]], plants: DemoGroup
+) -> None:
     found = planted["avoidable_purchases"]
     assert found
     for row in found:
