@@ -95,10 +95,11 @@ EMPTY = Finding(
 _FIGURES = """
 with cost as (select id, item_id, unit_cost from source_material
               where organisation_id = %(org)s and system_id = %(system)s),
-held as (select p.hash, p.quantity, c.unit_cost from position p left join cost c on c.id = p.material_id
-         where p.organisation_id = %(org)s and p.coverage_id = %(coverage)s
-           and not exists (select from stage_gap g where g.hash = p.hash)),
-pair as (select h.quantity as old, s.quantity as new, coalesce(h.unit_cost, c.unit_cost) as cost, s.n
+held as (select p.hash, p.quantity, c.unit_cost, exists (select from stage_gap g where g.hash = p.hash) as is_open
+         from position p left join cost c on c.id = p.material_id
+         where p.organisation_id = %(org)s and p.coverage_id = %(coverage)s),
+pair as (select h.quantity as old, case when h.is_open then h.quantity else s.quantity end as new,
+                coalesce(h.unit_cost, c.unit_cost) as cost, s.n
          from held h full join stage_position s on s.hash = h.hash
          left join cost c on c.item_id = case when h.hash is null then s.item_id end)
 select count(new) as keys,

@@ -1,4 +1,4 @@
-"""A plant with one registered system, and batches delivered to it as an agent would: Parquet bodies, landed, applied."""
+"""A plant with one registered system, and batches delivered to it as by an agent: Parquet bodies, landed, applied."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def parquet(stream: str, rows: list[dict[str, Any]], row_group: int = ROW_GROUP_
     """A batch body as the agent writes it: `_row` counts from 0, `_raw` is the row itself unless given."""
     schema = streams()[stream].arrow_schema
     filled = [
-        {name: None for name in schema.names}
+        dict.fromkeys(schema.names)
         | {"_row": n, "_raw": json.dumps(row, default=str, ensure_ascii=False)}
         | row
         for n, row in enumerate(rows)

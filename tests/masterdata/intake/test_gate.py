@@ -1,0 +1,111 @@
+"""Held snapshots: what the gate finds, what a person decides, what stays."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from hub.columns import new_id
+from hub.errors import Conflict
+from masterdata.intake import decide, service
+from tests.masterdata.intake.conftest import Plant, stock
+
+FULL = [stock(f"M{n:03}", 10) for n in range(40)]
+
+# What arrives after a good snapshot of forty keys, and the findings.
+RED: dict[str, tuple[list[dict[str, Any]], set[str]]] = {
+    "empty": ([], {"empty"}),
+    "half gone": (FULL[:15], {"rows_min", "overlap_min"}),
+    "many times the rows": (FULL + [stock(f"N{n:03}", 1) for n in range(100)], {"rows_max"}),
+    "codes changed": ([stock(f"X{n:03}", 10) for n in range(40)], {"overlap_min"}),
+    "negative": ([stock(f"M{n:03}", -1) for n in range(40)], {"negative_max"}),
+    "unreadable key": ([*FULL, stock("", 1)], {"unreadable_key"}),
+    "half unreadable": (FULL[:15] + [r | {"quantity": None} for r in FULL[15:]], {"quarantined_max"}),
+}
+
+
+@pytest.mark.parametrize("case", RED)
+def test_a_red_snapshot_is_held_and_the_last_state_stays(plant: Plant, case: str) -> None:
+    rows, findings = RED[case]
+    plant.snapshot(FULL)
+    before = plant.quantities()
+    held = plant.snapshot(rows, minutes=5)
+    assert (held["state"], held["pending"]) == ("held", len(rows))
+    assert {f["name"] for f in held["gate"]["findings"]} == findings
+    assert plant.quantities() == before
+    assert plant.one("select held_batch_id from coverage")["held_batch_id"] == held["id"]
+    assert plant.all("select * from quarantine") == []
+
+
+GREEN = {
+    "the same": FULL,
+    "a few gone": FULL[:36],
+    "a few new": [*FULL, stock("N1", 3)],
+    "one faulty row with a readable key": [*FULL[:39], FULL[39] | {"quantity": None}],
+}
+
+
+@pytest.mark.parametrize("case", GREEN)
+def test_a_green_snapshot_passes(plant: Plant, case: str) -> None:
+    plant.snapshot(FULL)
+    assert plant.snapshot(GREEN[case], minutes=5)["state"] == "applied"
+
+
+def test_a_small_shelf_may_lose_most_but_not_all(plant: Plant) -> None:
+    plant.snapshot(FULL[:3])
+    assert plant.snapshot(FULL[:1], minutes=5)["state"] == "applied"
+    assert plant.snapshot([], minutes=10)["state"] == "held"
+
+
+def test_consequence_in_goods_and_money(plant: Plant) -> None:
+    plant.snapshot([r | {"value": Decimal(25), "currency": "CNY"} for r in FULL])
+    held = plant.snapshot(FULL[:15], minutes=5)
+    with plant.session(acting=False) as session:
+        detail = service.get_batch(session, held["id"])
+    assert detail.consequence is not None
+    assert (detail.consequence.zeroed, detail.consequence.materials) == (25, 25)
+    assert [(g.quantity, g.unit) for g in detail.consequence.goods_lost] == [(Decimal(250), "C62")]
+    assert [(m.amount, m.currency) for m in detail.consequence.value_lost] == [(Decimal("625.00"), "CNY")]
+
+
+def test_release_applies_without_the_gate(plant: Plant) -> None:
+    plant.snapshot(FULL)
+    held = plant.snapshot(FULL[:1], minutes=5)
+    with plant.session() as session:
+        decide.release(session, held["id"], new_id(), "moved to the new hall")
+        jobs = session.scalar(text("select count(*) from procrastinate_jobs where task_name like '%apply'"))
+    assert jobs == 3
+    assert plant.apply(held["id"]) == "applied"
+    assert sum(plant.quantities().values()) == 10
+    assert plant.one("select held_batch_id from coverage")["held_batch_id"] is None
+
+
+def test_reject_keeps_the_state_and_decides_once(plant: Plant) -> None:
+    plant.snapshot(FULL)
+    held = plant.snapshot([], minutes=5)
+    with plant.session() as session:
+        decide.reject(session, held["id"], new_id(), "export failed")
+    assert plant.batch(held["id"])["state"] == "rejected"
+    with pytest.raises(Conflict, match="rejected, not held"), plant.session() as session:
+        decide.release(session, held["id"], new_id())
+    assert sum(plant.quantities().values()) == 400
+
+
+def test_a_newer_good_snapshot_overtakes_a_held_one(plant: Plant) -> None:
+    plant.snapshot(FULL)
+    held = plant.snapshot([], minutes=5)
+    newer = plant.snapshot(FULL, minutes=10)
+    assert newer["state"] == "applied"
+    old = plant.batch(held["id"])
+    assert (old["state"], old["decision"]["reason"]) == ("rejected", f"overtaken by batch {newer['id']}")
+    assert plant.one("select held_batch_id from coverage")["held_batch_id"] is None
+
+
+def test_limits_of_a_coverage(plant: Plant) -> None:
+    plant.snapshot(FULL)
+    with plant.session() as session:
+        session.execute(text("update coverage set limits = '{\"rows_min\": 0.1, \"overlap_min\": 0.1}'"))
+    assert plant.snapshot(FULL[:15], minutes=5)["state"] == "applied"

@@ -1,0 +1,103 @@
+"""Rows that cannot be accepted: every reason, what they do to their key, and how they come again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from hub.columns import new_id
+from masterdata.intake import replay
+from masterdata.intake.schemas import UnitIn
+from tests.masterdata.intake.conftest import T0, Plant, move, stock
+
+GOOD = stock("A", 1)
+FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "the agent's word": ({"_problem": "quantity: line 12: 'abc'"}, "unreadable", "_problem"),
+    "no item": ({"item_id": None}, "missing", "item_id"),
+    "blank item": ({"item_id": "  "}, "missing", "item_id"),
+    "no quantity": ({"quantity": None}, "missing", "quantity"),
+    "unknown status": ({"status": "lost"}, "invalid_value", "status"),
+    "unknown unit": ({"unit": "箱"}, "unknown_unit", "unit"),
+    "currency": ({"currency": "rmb"}, "invalid_pattern", "currency"),
+    "long code": ({"item_id": "x" * 201}, "too_long", "item_id"),
+    "NUL": ({"lot": "a\0b"}, "invalid_text", "lot"),
+    "separator": ({"place_id": "a\x1fb"}, "invalid_text", "place_id"),
+}
+
+
+@pytest.mark.parametrize("case", FAULTS)
+def test_a_faulty_row_is_quarantined_with_its_reason(plant: Plant, case: str) -> None:
+    change, reason, field = FAULTS[case]
+    batch = plant.snapshot([GOOD, stock("B", 2) | change])
+    assert (batch["state"], batch["applied"], batch["quarantined"]) == ("applied", 1, 1)
+    row = plant.one("select * from quarantine")
+    assert (row["reason"], row["field"], row["row_no"]) == (reason, field, 1)
+    assert len(row["detail"]) > 20
+    assert "{" not in row["detail"]
+    assert row["raw"]
+
+
+MOVES: dict[str, tuple[dict[str, Any], str]] = {
+    "kind": ({"kind": "theft"}, "invalid_value"),
+    "booked tomorrow": ({"booked_at": T0 + timedelta(days=1)}, "in_future"),
+    "no business time": ({"occurred_at": None}, "missing"),
+}
+
+
+@pytest.mark.parametrize("case", MOVES)
+def test_faulty_movements(plant: Plant, case: str) -> None:
+    change, reason = MOVES[case]
+    rows = [move("A", 1, "1", T0), move("A", 1, "2", T0) | change]
+    batch = plant.deliver("stock_movements", rows, sync="incremental", counts="movements")
+    assert (batch["applied"], batch["quarantined"]) == (1, 1)
+    assert plant.one("select reason from quarantine")["reason"] == reason
+
+
+def test_a_quarantined_row_keeps_its_keys_last_value_marked(plant: Plant) -> None:
+    plant.snapshot([stock("A", 7), stock("B", 2)])
+    plant.snapshot([stock("A", 9) | {"quantity": None}, stock("B", 3)], minutes=5)
+    assert plant.quantities() == {"A": Decimal(7), "B": Decimal(3)}
+    marked = plant.all("select m.item_id, p.is_marked from position p join source_material m on m.id = p.material_id")
+    assert {r["item_id"]: r["is_marked"] for r in marked} == {"A": True, "B": False}
+
+
+def test_one_bad_row_of_a_key_takes_its_siblings_along(plant: Plant) -> None:
+    plant.snapshot([stock("A", 7)])
+    batch = plant.snapshot([stock("A", 3), stock("A", 1) | {"quantity": None}], minutes=5)
+    assert (batch["applied"], batch["quarantined"]) == (0, 2)
+    assert plant.quantities() == {"A": Decimal(7)}
+    assert {r["reason"] for r in plant.all("select reason from quarantine")} == {"missing", "key_incomplete"}
+
+
+def test_adding_the_unit_replays_the_rows_at_their_own_instant(plant: Plant) -> None:
+    plant.snapshot([stock("A", 7), stock("B", 2, unit="箱"), stock("B", 3, unit="箱")])
+    given = UnitIn(code="箱", unit="C62")
+    with plant.session() as session:
+        assert replay.add_unit(session, "u8", given, new_id()) == 2
+    (made,) = replay.replay(plant.engine, plant.id, plant.system_id, "unknown_unit", "箱")
+    assert plant.apply(made) == "applied"
+    batch = plant.batch(made)
+    assert (batch["applied"], batch["quarantined"], batch["observed_at"]) == (2, 0, T0)
+    assert batch["origin_id"] is not None
+    assert plant.quantities() == {"A": Decimal(7), "B": Decimal(5)}
+    assert {r["state"] for r in plant.all("select state from quarantine")} == {"replayed"}
+    assert replay.replay(plant.engine, plant.id, plant.system_id, "unknown_unit", "箱") == []
+
+
+def test_a_newer_full_read_closes_what_an_older_one_left_open(plant: Plant) -> None:
+    bad = stock("B", 2) | {"quantity": None}
+    plant.snapshot([GOOD, bad])
+    newer = plant.snapshot([GOOD, bad], minutes=5)
+    rows = plant.all("select state, replay_batch_id from quarantine order by id")
+    assert [(r["state"], r["replay_batch_id"]) for r in rows] == [("replayed", newer["id"]), ("open", None)]
+
+
+def test_dismiss(plant: Plant) -> None:
+    plant.snapshot([GOOD, stock("B", 2) | {"quantity": None}])
+    row = plant.one("select id from quarantine")
+    with plant.session() as session:
+        replay.dismiss(session, row["id"], new_id(), "test row of the plant")
+    assert plant.one("select state, note from quarantine") == {"state": "dismissed", "note": "test row of the plant"}
