@@ -59,7 +59,7 @@ def load_system(duck: duckdb.DuckDBPyConnection, world: World, system: System, d
     with psycopg.connect(dsn) as con, tempfile.TemporaryDirectory() as scratch:
         con.execute(sql.SQL("set synchronous_commit = off"))
         con.execute((folder / "schema.sql").read_bytes())
-        for kind, name, body in _sections(folder / "load.sql"):
+        for kind, name, body in sections(folder / "load.sql"):
             query = _bound(body, world, system)
             if kind == "view":
                 duck.execute(f"create or replace temp table {name} as {query}")
@@ -71,7 +71,7 @@ def load_system(duck: duckdb.DuckDBPyConnection, world: World, system: System, d
         con.execute("analyze")
 
 
-def _sections(path: Path) -> list[tuple[str, str, str]]:
+def sections(path: Path) -> list[tuple[str, str, str]]:
     """(view or table, name, query): views first, as a file may use them before it shows them."""
     sections = []
     for part in path.read_text("utf-8").split("\n-- ")[1:]:
