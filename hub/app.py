@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from secrets import compare_digest
@@ -18,7 +19,7 @@ from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.orm import sessionmaker
 
-from hub import metrics, migrate, pages, problems
+from hub import metrics, pages, problems
 from hub.database import Tenancy, make_engine, set_tenancy
 from hub.errors import Forbidden
 from hub.middleware import Around
@@ -69,8 +70,8 @@ def healthz() -> Health:
 def readyz(session: SessionDep) -> Any:
     """The database answers and has this version's schema."""
     revision = session.execute(text("select version_num from alembic_version")).scalar()
-    ready = revision == migrate.head()
-    answer = Readiness(status="ready" if ready else "migrating", schema_revision=revision, expected=migrate.head())
+    ready = revision == expected_schema()
+    answer = Readiness(status="ready" if ready else "migrating", schema_revision=revision, expected=expected_schema())
     return answer if ready else JSONResponse(answer.model_dump(), 503)
 
 
@@ -82,6 +83,14 @@ def read_metrics(request: Request, session: SessionDep) -> Response:
     everyone = session.execute(text("select all_organisations()")).scalar_one()
     set_tenancy(session, Tenancy(readable=tuple(everyone)))
     return Response(metrics.exposition(session), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+@cache
+def expected_schema() -> str | None:
+    """Asked once; the migration library is not loaded before."""
+    from hub import migrate
+
+    return migrate.head()
 
 
 def _may_scrape(request: Request, configured: Settings) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,12 +11,12 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
-from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from hub.errors import Conflict, Unavailable
 from hub.migrations.fences import APP_ROLE
+from hub.store import application_password
 
 OLDEST = 150000
 ADVISORY_LOCK = 7_240_001
@@ -74,20 +72,6 @@ def check(url: str) -> None:
         command.check(config(connection))
 
 
-def application_url(url: str) -> str:
-    """The same database as the application role. A server that asks for passwords gets one derived from the owner's,
-    so that every process computes the same and nothing needs to be kept."""
-    owner = make_url(url)
-    password = _application_password(owner)
-    return owner.set(username=APP_ROLE, password=password).render_as_string(hide_password=False)
-
-
-def _application_password(owner: URL) -> str | None:
-    if not owner.password:
-        return None
-    return hmac.new(str(owner.password).encode(), b"group-hub application role", hashlib.sha256).hexdigest()
-
-
 def _current(connection: Connection) -> str | None:
     revision = MigrationContext.configure(connection).get_current_revision()
     connection.commit()
@@ -131,7 +115,7 @@ def _application_role(connection: Connection) -> None:
     """Make the application role, give it this URL's password, and check that it can bypass nothing."""
     role = text("select rolsuper or rolbypassrls from pg_roles where rolname = :name")
     powerful = connection.execute(role, {"name": APP_ROLE}).scalar()
-    password = _application_password(connection.engine.url)
+    password = application_password(connection.engine.url)
     if powerful:
         raise Conflict(f"Role {APP_ROLE} may bypass row security: alter role {APP_ROLE} nosuperuser nobypassrls")
     try:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from hub import migrate, postgres
+from sqlalchemy.engine import URL, make_url
+
+from hub import postgres
 from hub.errors import Unavailable
 from hub.settings import Settings
 
@@ -50,4 +54,18 @@ def application_url(settings: Settings) -> str:
         return settings.application_url.get_secret_value()
     if settings.database_url is None:
         raise Unavailable("No database is given. Start the hub with `hub up`, or set HUB_DATABASE_URL.")
-    return migrate.application_url(settings.database_url.get_secret_value())
+    return application_of(settings.database_url.get_secret_value())
+
+
+def application_of(url: str) -> str:
+    """The same database as the application role. A server that asks for passwords gets one derived from the owner's,
+    so that every process computes the same and nothing needs to be kept."""
+    owner = make_url(url)
+    named = owner.set(username=postgres.APPLICATION, password=application_password(owner))
+    return named.render_as_string(hide_password=False)
+
+
+def application_password(owner: URL) -> str | None:
+    if not owner.password:
+        return None
+    return hmac.new(str(owner.password).encode(), b"group-hub application role", hashlib.sha256).hexdigest()

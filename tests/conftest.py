@@ -33,6 +33,7 @@ from hub.columns import new_id
 from hub.database import Tenancy, make_engine, set_tenancy
 from hub.models import Organisation
 from hub.postgres import Server, embedded
+from hub.store import application_of
 
 GROUP = UUID("00000000-0000-7000-8000-000000000001")
 TEMPLATE = "hub_template"
@@ -67,7 +68,7 @@ class Database:
 
     @property
     def application_url(self) -> str:
-        return migrate.application_url(self.url)
+        return application_of(self.url)
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +90,7 @@ def template(server: Server) -> str:
 
 def _copy(server: Server, template: str, name: str) -> Iterator[Database]:
     url = server.create_database(name, template)
-    database = Database(name, url, make_engine(migrate.application_url(url)), make_engine(url))
+    database = Database(name, url, make_engine(application_of(url)), make_engine(url))
     yield database
     database.engine.dispose()
     database.owner_engine.dispose()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from sqlalchemy.exc import OperationalError
 
+from hub import logs
 from hub.errors import HubError
 from hub.logs import clean
 
@@ -20,7 +22,9 @@ Report = Callable[[str, float], None]
 
 @contextmanager
 def plainly() -> Iterator[None]:
-    """Known errors end the command with their words instead of a traceback."""
+    """Known errors end the command with their words instead of a traceback; logs say warnings alone, if not set up."""
+    if not logging.getLogger().handlers:
+        logs.configure(level=logging.WARNING)
     try:
         yield
     except HubError as error:
@@ -43,7 +47,7 @@ def steps() -> Iterator[Report]:
     with Progress(*columns, console=out, transient=True) as progress:
         task = progress.add_task("", total=1.0)
 
-        def report(what: str, _share: float) -> None:
+        def report(what: str, share: float) -> None:
             progress.update(task, description=what, completed=share)
 
         yield report

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 from sqlalchemy.engine import make_url
 
 from hub import logs, postgres
@@ -124,13 +123,10 @@ def _agent(supervisor: Supervisor, config: Path, code: str | None) -> None:
 
 
 def _welcome(group: Any) -> None:
-    table = Table("sign in as", "password", "name", "role")
     for person in group.people():
+        name = f"{person.name_zh} {person.name_en}"
         roles = ", ".join(person.roles)
-        table.add_row(
-            person.email, person.password, f"{person.name_zh} {person.name_en}", f"{roles} · {person.organisation}"
-        )
-    out.print(table)
+        out.print(f"  {person.email:<30}{person.password:<22}{roles:<9}{person.organisation:<12}{name}", soft_wrap=True)
     out.print(f"[green]✓[/] [bold]{settings().address}[/]  stock is moving; Ctrl-C ends it, the next start goes on.")
     out.print(f"Logs: {settings().home / 'logs'}")
 

@@ -25,7 +25,7 @@ LogFile = Annotated[Path | None, typer.Option("--log", help="Write the log here,
 
 def up() -> None:
     """Run the hub: embedded PostgreSQL unless HUB_DATABASE_URL is set, backup, migration, API and worker."""
-    logs.configure()
+    logs.configure(settings().home / "logs" / "up.jsonl", settings().log_days)
     with plainly(), opened(settings()) as store, steps() as report:
         prepare(store, report)
         supervisor = Supervisor(settings().home / "logs")

@@ -17,6 +17,7 @@ from hub.database import Tenancy, unit_of_work
 from hub.errors import Conflict
 from hub.models import Organisation
 from hub.postgres import Server
+from hub.store import application_of
 
 
 @pytest.fixture
@@ -76,11 +77,11 @@ def test_two_migrators_at_once_do_the_work_once(empty: str) -> None:
     ],
 )
 def test_application_url_keeps_everything_but_the_user(owner: str, application: str) -> None:
-    assert migrate.application_url(owner) == application
+    assert application_of(owner) == application
 
 
 def test_application_password_follows_from_the_owners_and_does_not_tell_it() -> None:
-    urls = [migrate.application_url(f"postgresql://hub:{word}@db/hub") for word in ("secret", "secret", "other")]
+    urls = [application_of(f"postgresql://hub:{word}@db/hub") for word in ("secret", "secret", "other")]
     assert urls[0] == urls[1] != urls[2]
     assert "secret" not in urls[0]
 
