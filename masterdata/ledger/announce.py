@@ -10,6 +10,12 @@ from masterdata.ledger.batch import BatchRef
 
 EVENT_KEYS_MAX = 1_000
 
+_TOUCHED = """
+insert into touched
+select distinct p.material_id from position p
+where p.organisation_id = %(org)s and p.id in ({positions})
+"""
+
 _STOCK = """
 insert into material_stock as t (organisation_id, material_id, coverage_id, unit, on_hand, unrestricted, quality,
     blocked, in_transit, reserved, consigned, positions, negatives, marked, oldest_at, newest_at)
@@ -23,12 +29,8 @@ select p.organisation_id, p.material_id, p.coverage_id, p.unit,
        coalesce(sum(p.quantity) filter (where p.owner <> ''), 0),
        count(*), count(*) filter (where p.quantity < 0), count(*) filter (where p.is_marked),
        min(greatest(p.observed_at, p.moved_at)), max(greatest(p.observed_at, p.moved_at))
-from position p
-where p.organisation_id = %(org)s and p.coverage_id = %(coverage)s
-  and p.material_id in (select q.material_id from position q
-                        where q.organisation_id = %(org)s and q.id in ({positions}))
+from touched t join position p on p.organisation_id = %(org)s and p.material_id = t.material_id
 group by p.organisation_id, p.material_id, p.coverage_id, p.unit
-order by p.material_id
 on conflict (organisation_id, material_id, coverage_id, unit) do update set
     on_hand = excluded.on_hand, unrestricted = excluded.unrestricted, quality = excluded.quality,
     blocked = excluded.blocked, in_transit = excluded.in_transit, reserved = excluded.reserved,
@@ -61,7 +63,9 @@ def moved(connection: psycopg.Connection, batch: BatchRef, positions: str) -> in
     count = connection.execute(_CHANGE.format(positions=positions), batch.parameters).fetchone()
     if count is None or count[0] == 0:
         return 0
-    connection.execute(_STOCK.format(positions=positions), batch.parameters)
+    connection.execute(_TOUCHED.format(positions=positions), batch.parameters)
+    connection.execute("analyze touched")
+    connection.execute(_STOCK, batch.parameters)
     keys = None
     if count[0] <= EVENT_KEYS_MAX:
         row = connection.execute(_KEYS.format(positions=positions), batch.parameters).fetchone()

@@ -50,6 +50,20 @@ class Account:
     duplicate: int = 0
 
 
+# From so many rows on a nested loop is never right, but without statistics of a table just filled it looks cheap.
+BULK_ROWS = 10_000
+
+
+def plan_for(connection: psycopg.Connection, stage: str) -> int:
+    """Analyse what was staged and fit the planner to its size, for this transaction; how many rows there are."""
+    connection.execute(f"analyze {stage}")
+    row = connection.execute(f"select count(*) from {stage}").fetchone()
+    rows = int(row[0]) if row else 0
+    if rows > BULK_ROWS:
+        connection.execute("set local enable_nestloop = off; set local work_mem = '256MB'")
+    return rows
+
+
 def lock(connection: psycopg.Connection, batch: BatchRef) -> None:
     """One writer per organisation and system: a snapshot and the movements beside it see each other whole."""
     connection.execute(

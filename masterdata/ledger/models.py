@@ -79,7 +79,7 @@ class SnapshotGap(Base):
 
 
 class Observation(Base):
-    """At source instant `observed_at` the key held `quantity`. `rows` lists the batch rows that were summed, if several;
+    """At source instant `observed_at` the key held `quantity`. `rows` lists the batch rows summed, if several;
     `row_no` is None where the key was absent from a full read or the read repeated what was known."""
 
     __tablename__ = "observation"

@@ -6,8 +6,8 @@ from __future__ import annotations
 import psycopg
 
 from masterdata.ledger import announce, shield, staging
-from masterdata.ledger.batch import Account, BatchRef, lock
-from masterdata.ledger.positions import resolve
+from masterdata.ledger.batch import Account, BatchRef, lock, plan_for
+from masterdata.ledger.positions import resolve_moved
 
 # New versions only; the same line and content, in this batch or before, is a duplicate.
 _VERSIONS = """
@@ -79,17 +79,16 @@ def apply_movements(connection: psycopg.Connection, batch: BatchRef) -> Account:
     staging.empty_work(connection)
     moves = batch.counts != "balance"
     parameters = batch.parameters | {"moves": moves}
-    connection.execute("analyze stage_movement")
-    resolve(connection, batch, "stage_movement")
+    staged = plan_for(connection, "stage_movement")
+    resolve_moved(connection, batch)
     new = connection.execute(_VERSIONS, parameters).rowcount
-    staged = connection.execute("select count(*) from stage_movement").fetchone()
     if new:
         connection.execute("analyze version")
         _write(connection, batch)
     if moves:
         connection.execute(_READ_THROUGH, parameters)
     announce.moved(connection, batch, "select position_id from effect")
-    return Account(applied=new, duplicate=(staged[0] if staged else 0) - new)
+    return Account(applied=new, duplicate=staged - new)
 
 
 def _write(connection: psycopg.Connection, batch: BatchRef) -> None:

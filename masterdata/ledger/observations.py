@@ -6,33 +6,37 @@ from __future__ import annotations
 import psycopg
 
 from masterdata.ledger import announce, shield, staging
-from masterdata.ledger.batch import Account, BatchRef, lock
-from masterdata.ledger.positions import resolve
+from masterdata.ledger.batch import Account, BatchRef, lock, plan_for
+from masterdata.ledger.positions import resolve_seen
 
-# Late: some fact of the key, or a snapshot of the coverage, is newer than this read. Then the value at its instant is
-# looked up from the facts; for all others it is the position itself.
-_SEEN_FULL = """
+# Late: some fact of the key, or a snapshot of the coverage, is newer than this read, or the key comes from another
+# coverage. Then the value at its instant is looked up from the facts; for all others it is the position itself. Keys
+# without a position yet have held zero; they get its id here, in the order of their hashes.
+_SEEN = """
 insert into seen
-select p.id, coalesce(s.quantity, 0), s.reserved, s.value, s.currency, s.expires_on, s.row_no, s.rows, coalesce(s.n, 0),
-       late, p.quantity <> coalesce(s.quantity, 0) or p.reserved is distinct from s.reserved
-             or p.value is distinct from s.value
-from position p
-left join stage_position s on s.hash = p.hash
-cross join lateral (select coalesce(greatest(p.observed_at, p.moved_at, %(snapshot)s) > %(at)s, false) as late) l
-where p.organisation_id = %(org)s and p.coverage_id = %(coverage)s
-  and not exists (select from stage_gap g where g.hash = p.hash)
-  and (late or p.is_marked or p.quantity <> coalesce(s.quantity, 0) or p.reserved is distinct from s.reserved
-       or p.value is distinct from s.value)
+select coalesce(x.id, nextval('position_id_seq')), x.hash, x.listed, x.reserved, x.value, x.currency, x.expires_on,
+       x.row_no, x.rows, x.n, x.late, x.differs, x.id is null
+from (
+    select p.id, s.hash, coalesce(s.quantity, 0) as listed, s.reserved, s.value, s.currency, s.expires_on, s.row_no,
+           s.rows, coalesce(s.n, 0) as n, p.is_marked,
+           coalesce(greatest(p.observed_at, p.moved_at, %(snapshot)s) > %(at)s, false)
+               or coalesce(p.coverage_id <> %(coverage)s, false) as late,
+           coalesce(p.quantity, 0) <> coalesce(s.quantity, 0) or p.reserved is distinct from s.reserved
+               or p.value is distinct from s.value as differs
+    from stage_position s
+    {join} join (select * from position where organisation_id = %(org)s) p on p.hash = s.hash
+    where {scope}) x
+where {keep}
+order by x.hash
 """
 
-_SEEN_LISTED = """
-insert into seen
-select p.id, s.quantity, s.reserved, s.value, s.currency, s.expires_on, s.row_no, s.rows, s.n,
-       coalesce(greatest(p.observed_at, p.moved_at, %(snapshot)s) > %(at)s, false),
-       p.quantity <> s.quantity or p.reserved is distinct from s.reserved or p.value is distinct from s.value
-from stage_position s
-join position p on p.organisation_id = %(org)s and p.hash = s.hash
-"""
+_FULL = _SEEN.format(
+    join="full",
+    scope="""(s.hash is not null or p.coverage_id = %(coverage)s)
+             and not exists (select from stage_gap g where g.hash = p.hash)""",
+    keep="x.id is null or x.late or x.differs or x.is_marked",
+)
+_LISTED = _SEEN.format(join="left", scope="true", keep="true")
 
 _LATE = """
 update seen set is_changed = listed <> ledger_value(%(org)s, position_id, %(at)s) where is_late
@@ -53,7 +57,8 @@ update position p set quantity = s.listed, reserved = s.reserved, value = s.valu
        expires_on = coalesce(s.expires_on, p.expires_on), observed_at = %(at)s, batch_id = %(batch)s,
        row_no = coalesce(s.row_no, p.row_no), is_marked = false
 from seen s
-where p.organisation_id = %(org)s and p.id = s.position_id and not s.is_late and ({written} or p.is_marked)
+where p.organisation_id = %(org)s and p.id = s.position_id and not s.is_late and not s.is_new
+  and ({written} or p.is_marked)
 """
 
 # Out of order: the position is what its explicit facts say; the rest of the row only if nothing newer was observed.
@@ -99,8 +104,7 @@ def apply_positions(connection: psycopg.Connection, batch: BatchRef) -> Account:
     lock(connection, batch)
     staging.empty_work(connection)
     full = batch.sync == "full"
-    connection.execute("analyze stage_position")
-    resolve(connection, batch, "stage_position")
+    plan_for(connection, "stage_position")
     # An incremental read has no snapshot behind it that would imply what it lists: all of it is written.
     written = "s.is_changed" if full else "true"
     account = _compare(connection, batch)
@@ -119,11 +123,13 @@ def _compare(connection: psycopg.Connection, batch: BatchRef) -> Account:
         "select snapshot_at from coverage where organisation_id = %(org)s and id = %(coverage)s", batch.parameters
     ).fetchone()
     parameters = batch.parameters | {"snapshot": row[0] if row else None}
-    connection.execute(_SEEN_FULL if batch.sync == "full" else _SEEN_LISTED, parameters)
+    connection.execute(_FULL if batch.sync == "full" else _LISTED, parameters)
     connection.execute("analyze seen")
+    resolve_seen(connection, batch)
     connection.execute(_LATE, parameters)
     totals = connection.execute(
-        "select (select coalesce(sum(n), 0) from seen where is_changed), (select coalesce(sum(n), 0) from stage_position)"
+        "select (select coalesce(sum(n), 0) from seen where is_changed),"
+        " (select coalesce(sum(n), 0) from stage_position)"
     ).fetchone()
     assert totals is not None  # noqa: S101 - an aggregate always answers
     return Account(applied=int(totals[0]), unchanged=int(totals[1] - totals[0]))

@@ -6,12 +6,19 @@ import psycopg
 
 from masterdata.ledger.batch import BatchRef
 
-_FRESH = """
+_FRESH_MOVED = """
 insert into fresh
-select distinct on (s.hash) s.hash, s.item_id, s.place_id, s.lot, s.owner, s.status, s.unit, s.row_no
-from {stage} s
-where not exists (select from position p where p.organisation_id = %(org)s and p.hash = s.hash)
-order by s.hash, s.row_no
+select nextval('position_id_seq'), f.* from (
+    select distinct on (s.hash) s.hash, s.item_id, s.place_id, s.lot, s.owner, s.status, s.unit, s.row_no
+    from stage_movement s
+    where not exists (select from position p where p.organisation_id = %(org)s and p.hash = s.hash)
+    order by s.hash, s.row_no) f
+"""
+
+_FRESH_LISTED = """
+insert into fresh
+select x.position_id, s.hash, s.item_id, s.place_id, s.lot, s.owner, s.status, s.unit, s.row_no
+from seen x join stage_position s on s.hash = x.hash where x.is_new
 """
 
 _MATERIALS = """
@@ -30,23 +37,46 @@ where not exists (select from place p
 on conflict (organisation_id, system_id, place_id) do nothing
 """
 
+# A key first met holds nothing until its fact is applied; a million of them on a first read are written as they are
+# listed, which spares an update of each (`seen` says so by is_late = false).
 _POSITIONS = """
-insert into position (organisation_id, system_id, coverage_id, material_id, place_id, lot, owner, status, unit, hash,
-                      quantity, batch_id, row_no, is_marked)
-select %(org)s, %(system)s, %(coverage)s, m.id, p.id, f.lot, f.owner, f.status, f.unit, f.hash,
-       0, %(batch)s, f.row_no, false
+insert into position (organisation_id, id, system_id, coverage_id, material_id, place_id, lot, owner, status, unit,
+                      hash, quantity, reserved, value, currency, expires_on, observed_at, batch_id, row_no, is_marked)
+select %(org)s, f.position_id, %(system)s, %(coverage)s, m.id, p.id, f.lot, f.owner, f.status, f.unit, f.hash,
+       coalesce(x.listed, 0), x.reserved, x.value, x.currency, x.expires_on,
+       case when x.is_changed or (%(always)s and x.hash is not null) then %(at)s end, %(batch)s, f.row_no, false
 from fresh f
+left join seen x on x.hash = f.hash and not x.is_late
 join source_material m on m.organisation_id = %(org)s and m.system_id = %(system)s and m.item_id = f.item_id
 join place p on p.organisation_id = %(org)s and p.system_id = %(system)s and p.place_id = f.place_id
-order by f.hash
+order by f.position_id
+"""
+
+# The mapping put a key into another coverage: it moves there with its sums.
+_REASSIGN = """
+with moved as (
+    update position p set coverage_id = %(coverage)s from seen x
+    where x.is_late and x.position_id = p.id and p.organisation_id = %(org)s and p.coverage_id <> %(coverage)s
+    returning p.material_id)
+delete from material_stock t using moved m where t.organisation_id = %(org)s and t.material_id = m.material_id
 """
 
 
-def resolve(connection: psycopg.Connection, batch: BatchRef, stage: str) -> int:
-    """Give every key of `stage` (stage_position or stage_movement) a position; how many were new."""
-    if connection.execute(_FRESH.format(stage=stage), batch.parameters).rowcount == 0:
-        return 0
+def resolve_moved(connection: psycopg.Connection, batch: BatchRef) -> None:
+    """Give every key of `stage_movement` a position."""
+    if connection.execute(_FRESH_MOVED, batch.parameters).rowcount:
+        _create(connection, batch)
+
+
+def resolve_seen(connection: psycopg.Connection, batch: BatchRef) -> None:
+    """Give every new key of `seen` a position; those not late hold what is listed at once."""
+    connection.execute(_REASSIGN, batch.parameters)
+    if connection.execute(_FRESH_LISTED, batch.parameters).rowcount:
+        _create(connection, batch)
+
+
+def _create(connection: psycopg.Connection, batch: BatchRef) -> None:
     connection.execute("analyze fresh")
     connection.execute(_MATERIALS, batch.parameters)
     connection.execute(_PLACES, batch.parameters)
-    return connection.execute(_POSITIONS, batch.parameters).rowcount
+    connection.execute(_POSITIONS, batch.parameters | {"always": batch.sync != "full"})

@@ -23,22 +23,24 @@ create temp table if not exists stage_movement (
 # written or whose late value must be looked at; versions of movements; what they do to positions.
 _WORK = """
 create temp table if not exists fresh (
-    hash uuid, item_id text, place_id text, lot text, owner text, status text, unit text, row_no bigint)
+    position_id bigint, hash uuid, item_id text, place_id text, lot text, owner text, status text, unit text,
+    row_no bigint)
     on commit delete rows;
 create temp table if not exists seen (
-    position_id bigint, listed numeric, reserved numeric, value numeric, currency text, expires_on date,
-    row_no bigint, rows bigint[], n int, is_late boolean, is_changed boolean) on commit delete rows;
+    position_id bigint, hash uuid, listed numeric, reserved numeric, value numeric, currency text, expires_on date,
+    row_no bigint, rows bigint[], n int, is_late boolean, is_changed boolean, is_new boolean) on commit delete rows;
 create temp table if not exists version (
     position_id bigint, identity uuid, content uuid, quantity numeric, booked_at timestamptz, occurred_at timestamptz,
     modified_at timestamptz, is_voided boolean, is_current boolean, kind text, document text, line text,
     partner_id text, row_no bigint) on commit delete rows;
 create temp table if not exists effect (
     position_id bigint, at timestamptz, delta numeric, row_no bigint) on commit delete rows;
+create temp table if not exists touched (material_id bigint) on commit delete rows;
 """
 
 
 _EMPTY_INTAKE = "delete from stage_position; delete from stage_gap; delete from stage_movement"
-_EMPTY_WORK = "delete from fresh; delete from seen; delete from version; delete from effect"
+_EMPTY_WORK = "delete from fresh; delete from seen; delete from version; delete from effect; delete from touched"
 
 
 def create(connection: psycopg.Connection) -> None:

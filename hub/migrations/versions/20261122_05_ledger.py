@@ -171,7 +171,7 @@ def upgrade() -> None:
     for table in FENCED:
         fence(table)
     grant("recording", "select, insert")
-    op.execute(f"grant usage on sequence recording_id_seq to {APP_ROLE}")
+    op.execute(f"grant usage on sequence recording_id_seq, position_id_seq to {APP_ROLE}")
     op.execute(VALUE)
 
 

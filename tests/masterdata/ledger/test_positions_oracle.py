@@ -35,7 +35,7 @@ moves = st.builds(
     voided=st.booleans(),
 )
 histories = st.lists(st.one_of(listings, moves, moves), min_size=1, max_size=14)
-hostile = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+hostile = settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @contextmanager

@@ -73,19 +73,19 @@ class World:
         self.connection.execute(f"update stage_position set hash = {hash_sql(self.literal)}")
         for key in fact.gaps:
             self.connection.execute(
-                f"insert into stage_gap select {hash_sql(self.literal)} from (select %s as item_id, 'P' as place_id, '' as lot,"
-                " '' as owner, 'unrestricted' as status, 'C62' as unit) k",
+                f"insert into stage_gap select {hash_sql(self.literal)} from (select %s as item_id, 'P' as place_id,"
+                " '' as lot, '' as owner, 'unrestricted' as status, 'C62' as unit) k",
                 [key],
             )
 
     def _stage_moves(self, moves: list[Move]) -> None:
         for row, m in enumerate(moves):
+            modified = None if m.modified is None else instant(m.modified)
             self.connection.execute(
                 "insert into stage_movement (item_id, place_id, lot, owner, status, unit, quantity, booked_at,"
                 " occurred_at, modified_at, is_voided, kind, document, line, row_no)"
                 " values (%s, 'P', '', '', 'unrestricted', 'C62', %s, %s, %s, %s, %s, 'receipt', %s, '1', %s)",
-                [m.key, m.quantity, instant(m.at), instant(m.at), None if m.modified is None else instant(m.modified)]
-                + [m.voided, m.line, row],
+                [m.key, m.quantity, instant(m.at), instant(m.at), modified, m.voided, m.line, row],
             )
         self.connection.execute(f"update stage_movement set hash = {hash_sql(self.literal)}")
         self.connection.execute(f"update stage_movement set content = {content_sql()}")
@@ -98,7 +98,7 @@ class World:
             " on m.organisation_id = p.organisation_id and m.id = p.material_id where p.system_id = %s",
             [self.system],
         ).fetchall()
-        return {key: quantity for key, quantity in rows}
+        return dict(rows)
 
     def as_of(self, at: float, known: int) -> dict[str, Decimal]:
         materials = self.connection.execute(
