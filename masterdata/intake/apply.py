@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from connectors.contract import streams
 from hub.database import Tenancy, unit_of_work
-from masterdata.intake import costs, decide, feeds, gate, landing, masters, quarantine, stock
+from masterdata.intake import costs, decide, feeds, gate, identities, landing, masters, quarantine, stock
 from masterdata.intake.frame import Frame, load
 from masterdata.intake.models import Batch
 from masterdata.intake.schemas import Finding
@@ -183,4 +183,5 @@ def _finish(work: Work, account: Account) -> None:
     decide.supersede(session, batch, work.coverage)
     feeds.went_well(session, batch, batch.applied_at)
     session.flush()
+    identities.refresh(work.connection, work.ref, batch.stream)
     recording.close(work.connection, work.recording_id)

@@ -17,7 +17,7 @@ import psycopg
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from masterdata.intake import feeds, landing, lines
+from masterdata.intake import feeds, identities, landing, lines
 from masterdata.intake.lines import Context, Fault
 from masterdata.intake.models import Batch
 from masterdata.intake.schemas import EventAccount, EventsIn
@@ -154,6 +154,7 @@ def apply_group(session: Session, calls: Sequence[Call]) -> list[EventAccount]:
     _quarantine(connection, ref, calls[0].given.stream, [j for j in judged if j.fault])
     _close(connection, ref, accounts)
     feeds.went_well(session, batches[-1], datetime.now(UTC))
+    identities.refresh_new(connection, ref)
     recording.close(connection, ref.recording_id)
     return accounts
 
@@ -239,7 +240,7 @@ def _positions(connection: psycopg.Connection, ref: BatchRef, call: Call, judged
     open_keys = {j.key for j in judged if j.fault and j.is_readable}
     for one in judged:
         if one.fault is None and one.key in open_keys:
-            one.fault = Fault("key_incomplete", "", "")
+            one.fault = Fault("key_incomplete", "")
     gaps = [j.record | {"row_no": j.row_no} for j in judged if j.fault and j.is_readable]
     sound = [j.record | {"row_no": j.row_no} for j in judged if j.fault is None]
     connection.execute(_GAPS, {"system": ref.system_id, "lines": json.dumps(gaps)})
@@ -272,7 +273,7 @@ def _quarantined(one: Judged) -> dict[str, Any]:
         "row_no": one.number,
         "reason": one.fault.reason,
         "field": one.fault.field or None,
-        "value": one.fault.value.replace("\0", "␀"),
+        "value": one.fault.value and one.fault.value.replace("\0", "␀"),
         "detail": one.fault.sentence.replace("\0", "␀"),
         "record": clean,
         "raw": json.dumps(raw, ensure_ascii=False) if raw is not None else None,

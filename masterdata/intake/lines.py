@@ -22,11 +22,11 @@ _LARGEST = Decimal(10) ** 29
 class Fault:
     reason: str
     field: str
-    value: str
+    value: str | None = None
 
     @property
     def sentence(self) -> str:
-        return SENTENCES[self.reason].replace("{field}", self.field).replace("{value}", self.value)
+        return SENTENCES[self.reason].replace("{field}", self.field).replace("{value}", self.value or "")
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def judge(stream: str, line: Mapping[str, Any], context: Context) -> tuple[dict[
         name, given = check.field.name, line.get(check.field.name)
         record[name] = None if given is None else _text(given)
         if fault is None and (reason := _reason(check, given, context)):
-            shown = _text(given)[:200] if given is not None else ""
+            shown = _text(given)[:200] if given is not None else None
             fault = Fault(reason, name, f"{name}: {shown}" if reason == "unreadable" else shown)
     return record, fault
 

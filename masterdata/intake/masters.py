@@ -27,7 +27,8 @@ _CONTRADICTING = """
         select ({key}) from judged where fault is null group by {key} having count(distinct ({said})) > 1)"""
 
 _ROWS = """
-    select {fields}, _row, coalesce(least(modified_at, latest()), timestamptz '{at}') as version_at
+    select {fields}, _row,
+           case when modified_at is null then timestamptz '{at}' else least(modified_at, latest()) end as version_at
     from judged where fault is null and _row not in (select _row from bad)
     qualify row_number() over (partition by {key} order by modified_at desc nulls last, _row) = 1"""
 

@@ -46,9 +46,7 @@ def parquet(stream: str, rows: list[dict[str, Any]], row_group: int = ROW_GROUP_
     """A batch body as the agent writes it: `_row` counts from 0, `_raw` is the row itself unless given."""
     schema = streams()[stream].arrow_schema
     filled = [
-        dict.fromkeys(schema.names)
-        | {"_row": n, "_raw": json.dumps(row, default=str, ensure_ascii=False)}
-        | row
+        dict.fromkeys(schema.names) | {"_row": n, "_raw": json.dumps(row, default=str, ensure_ascii=False)} | row
         for n, row in enumerate(rows)
     ]
     out = io.BytesIO()

@@ -107,5 +107,5 @@ def test_a_newer_good_snapshot_overtakes_a_held_one(plant: Plant) -> None:
 def test_limits_of_a_coverage(plant: Plant) -> None:
     plant.snapshot(FULL)
     with plant.session() as session:
-        session.execute(text("update coverage set limits = '{\"rows_min\": 0.1, \"overlap_min\": 0.1}'"))
+        session.execute(text('update coverage set limits = \'{"rows_min": 0.1, "overlap_min": 0.1}\''))
     assert plant.snapshot(FULL[:15], minutes=5)["state"] == "applied"
