@@ -84,7 +84,7 @@ def configure(file: Path | None = None, days: int = 30, level: int = logging.INF
     handler.setFormatter(render)
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # The web server's access lines say less than our own, and httpx repeats addresses with their queries.
-    for noisy in ("uvicorn.access", "httpx", "procrastinate"):
+    for noisy in ("uvicorn.access", "httpx", "procrastinate", "great_expectations"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
