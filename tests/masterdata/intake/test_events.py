@@ -66,7 +66,10 @@ def test_the_same_id_with_other_lines_is_a_conflict(plant: Plant) -> None:
 
 
 def test_observed_positions(plant: Plant) -> None:
-    account = send(plant, call("stock_positions", [stock("A", 1), stock("A", 2), stock("B", 4), stock("B", 1) | {"quantity": None}]))
+    account = send(
+        plant,
+        call("stock_positions", [stock("A", 1), stock("A", 2), stock("B", 4), stock("B", 1) | {"quantity": None}]),
+    )
     assert counts(account) == (2, 0, 0, 2)
     assert plant.quantities()["A"] == Decimal(3)
 
