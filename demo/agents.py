@@ -1,4 +1,5 @@
-"""The agent's configuration for the group's eight systems: which mapping reads each, where it is, what its columns mean there."""
+"""The agent's configuration for the group's eight systems: which mapping reads each, where it is, what its columns
+mean there."""
 
 from __future__ import annotations
 
@@ -14,30 +15,78 @@ from demo import erpnext_server, odoo_server
 from demo.plants import SYSTEMS, System
 from demo.servers import LegacyServers
 
-PUSH_SECRET = "wms-push-26"
-_POINVENTORY = "union all select FItemID, FBatchNo, FMTONo, FAuxPropID, FStockID, FStockPlaceID, FKFDate, FKFPeriod, FQty, null from POInventory"
+PUSH_SECRET = "wms-push-26"  # noqa: S105 - of a demonstration on this machine alone
+_POINVENTORY = (
+    "union all select FItemID, FBatchNo, FMTONo, FAuxPropID, FStockID, FStockPlaceID, FKFDate, FKFPeriod, FQty, null "
+    "from POInventory"
+)
 _EXPORT = {
-    "specification": 'i."规格"', "class_code": 'i."分类"', "gtin": 'i."条码"', "brand": 'i."品牌"', "mpn": 'i."型号"', "active": "i.\"状态\" = '在用'",
-    "unit_cost": 'i."单价"', "currency": 'i."币种"', "alternative_unit": 'i."折算单位"', "alternative_factor": 'i."折算率"', "place_name": 'p."仓库名称"',
-    "lot": 's."批号"', "owner": 's."货主"', "status": 's."质量状态"', "reserved": 's."占用数量"', "expires": 's."有效期"',
-    "move_lot": 'm."批号"', "move_owner": 'm."货主"', "move_status": 'm."质量状态"', "supplier": 'o."供应商"', "supplier_name": 'o."供应商名称"',
-    "received": 'o."已收数量"', "base_unit": 'o."库存单位"', "base_quantity": 'o."库存数量"', "base_received": 'o."库存已收"', "price": 'o."单价"',
-    "order_currency": 'o."币种"', "order_state": 'o."状态"', "ordered_on": 'o."订货日期"', "due_on": 'o."交货日期"', "order_place": 'o."仓库"',
-}  # fmt: skip
+    "specification": 'i."规格"',
+    "class_code": 'i."分类"',
+    "gtin": 'i."条码"',
+    "brand": 'i."品牌"',
+    "mpn": 'i."型号"',
+    "active": "i.\"状态\" = '在用'",
+    "unit_cost": 'i."单价"',
+    "currency": 'i."币种"',
+    "alternative_unit": 'i."折算单位"',
+    "alternative_factor": 'i."折算率"',
+    "place_name": 'p."仓库名称"',
+    "lot": 's."批号"',
+    "owner": 's."货主"',
+    "status": 's."质量状态"',
+    "reserved": 's."占用数量"',
+    "expires": 's."有效期"',
+    "move_lot": 'm."批号"',
+    "move_owner": 'm."货主"',
+    "move_status": 'm."质量状态"',
+    "supplier": 'o."供应商"',
+    "supplier_name": 'o."供应商名称"',
+    "received": 'o."已收数量"',
+    "base_unit": 'o."库存单位"',
+    "base_quantity": 'o."库存数量"',
+    "base_received": 'o."库存已收"',
+    "price": 'o."单价"',
+    "order_currency": 'o."币种"',
+    "order_state": 'o."状态"',
+    "ordered_on": 'o."订货日期"',
+    "due_on": 'o."交货日期"',
+    "order_place": 'o."仓库"',
+}
 _BOOK = "库存日报_*.xlsx"
 _PARAMETERS: dict[str, dict[str, str]] = {
     "qingyu-u8": {"item_columns": ", cInvDefine1, cInvDefine2", "brand": "i.cInvDefine1", "mpn": "i.cInvDefine2"},
-    "songjian-k3": {"every": "30s", "item_columns": ", F_101", "brand": "nullif(i.F_101, '')", "more_stock": _POINVENTORY},
+    "songjian-k3": {
+        "every": "30s",
+        "item_columns": ", F_101",
+        "brand": "nullif(i.F_101, '')",
+        "more_stock": _POINVENTORY,
+    },
     "wugang-odoo": {},
     "wugang-wms": {},
-    "baishi-jsh": {"every": "30s", "companies": "63=baishi", "item_columns": ", m.other_field1", "gtin": "m.other_field1", "mpn": "nullif(m.mfrs, '')"},
+    "baishi-jsh": {
+        "every": "30s",
+        "companies": "63=baishi",
+        "item_columns": ", m.other_field1",
+        "gtin": "m.other_field1",
+        "mpn": "nullif(m.mfrs, '')",
+    },
     "kongxi-erpnext": {"currency": "EUR"},
     "duoyan-csv": {**_EXPORT, "done": "*.done"},
     "luyu-xlsx": {
-        **_EXPORT, "glob": _BOOK, "items_glob": _BOOK, "places_glob": _BOOK, "moves_glob": _BOOK, "orders_glob": _BOOK, "sheet": "库存",
-        "items_sheet": "物料", "places_sheet": "库位", "moves_sheet": "出入库", "orders_sheet": "采购",
+        **_EXPORT,
+        "glob": _BOOK,
+        "items_glob": _BOOK,
+        "places_glob": _BOOK,
+        "moves_glob": _BOOK,
+        "orders_glob": _BOOK,
+        "sheet": "库存",
+        "items_sheet": "物料",
+        "places_sheet": "库位",
+        "moves_sheet": "出入库",
+        "orders_sheet": "采购",
     },
-}  # fmt: skip
+}
 
 
 def write_config(
@@ -79,8 +128,12 @@ def _system(system: System, connection: dict[str, Any]) -> dict[str, Any]:
     if system.mapping == "odoo-17":
         del parameters["zone"]
     return {
-        "system": system.key, "mapping": system.mapping, "organisation": system.organisation, "connection": connection, "parameters": parameters,
-    }  # fmt: skip
+        "system": system.key,
+        "mapping": system.mapping,
+        "organisation": system.organisation,
+        "connection": connection,
+        "parameters": parameters,
+    }
 
 
 def _sqlalchemy_url(dsn: str) -> str:

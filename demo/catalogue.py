@@ -1,4 +1,5 @@
-"""True materials of the group, drawn from the families with a fixed seed: what a thing is, before any plant writes it down."""
+"""True materials of the group, drawn from the families with a fixed seed: what a thing is, before any plant writes it
+down."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""An ERPNext-like REST server over its own database, quirks included: 20 rows of only `name` unless asked otherwise, the site
-chosen by the Host header, 403 for doctypes and child tables a plain reader may not list, instants in the naive zone of the site."""
+"""An ERPNext-like REST server over its own database, quirks included: 20 rows of only `name` unless asked otherwise,
+the site chosen by the Host header, 403 for doctypes and child tables a plain reader may not list, instants in the
+naive zone of the site."""
 
 from __future__ import annotations
 

@@ -13,8 +13,9 @@ _DATA: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("families.yaml")
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """`spec` is a format string over the axes; `units` are the units plants keep it in, base first: (unit key, base units in
-    one, or w for by weight). `shelf_days` > 0 makes it a lot material; `affinity` names plants that hold more of it."""
+    """`spec` is a format string over the axes; `units` are the units plants keep it in, base first: (unit key, base
+    units in one, or w for by weight). `shelf_days` > 0 makes it a lot material; `affinity` names plants that hold
+    more of it."""
 
     key: str
     class_code: str

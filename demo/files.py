@@ -1,5 +1,6 @@
-"""The exports of the two plants without an interface: nightly GB18030 CSV files with a done-file each, and workbooks. A file is
-written under a hidden name and renamed when whole; the books and what was written of them agree to the row."""
+"""The exports of the two plants without an interface: nightly GB18030 CSV files with a done-file each, and workbooks.
+A file is written under a hidden name and renamed when whole; the books and what was written of them agree to the
+row."""
 
 from __future__ import annotations
 
@@ -16,13 +17,17 @@ import xlsxwriter
 from demo.load import system_dsn
 
 KEPT_EXPORTS = 6
-_STOCK = """select s.code, i.name, i.spec, i.unit, s.place, p.name, s.lot, s.owner, p.status, s.quantity, s.reserved, i.cost, i.currency, s.expires_on, s.updated_at
+_STOCK = """select s.code, i.name, i.spec, i.unit, s.place, p.name, s.lot, s.owner, p.status, s.quantity, s.reserved,
+    i.cost, i.currency, s.expires_on, s.updated_at
 from stock s join item i on i.code = s.code join place p on p.code = s.place order by s.code, s.place, s.lot, s.owner"""
-_ITEMS = "select code, name, spec, class_code, unit, base_unit, per_base, gtin, brand, mpn, cost, currency, case when active then '在用' else '停用' end from item order by code"
+_ITEMS = """select code, name, spec, class_code, unit, base_unit, per_base, gtin, brand, mpn, cost, currency,
+case when active then '在用' else '停用' end from item order by code"""
 _PLACES = "select code, name, status from place order by code"
-_MOVES = """select document, line, kind, m.code, i.unit, m.place, p.status, lot, owner, change, at from move m join item i on i.code = m.code join place p on p.code = m.place
+_MOVES = """select document, line, kind, m.code, i.unit, m.place, p.status, lot, owner, change, at from move m join
+    item i on i.code = m.code join place p on p.code = m.place
 where at >= %s order by id"""
-_ORDERS = """select document, line, supplier, s.name, o.code, o.unit, quantity, received, i.unit, base_quantity, base_received, price, o.currency, state, ordered_on, due_on, place
+_ORDERS = """select document, line, supplier, s.name, o.code, o.unit, quantity, received, i.unit, base_quantity,
+    base_received, price, o.currency, state, ordered_on, due_on, place
 from purchase o join supplier s on s.code = o.supplier join item i on i.code = o.code order by document, line"""
 
 STATUS = {"unrestricted": "合格", "quality": "待检", "blocked": "冻结", "in_transit": "在途"}

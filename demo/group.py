@@ -24,7 +24,8 @@ _MARK = "group.json"
 
 @dataclass(slots=True)
 class DemoGroup:
-    """`admin_dsn` reaches the server that holds the legacy databases; `folder` the files, the truth and the agent's config."""
+    """`admin_dsn` reaches the server that holds the legacy databases; `folder` the files, the truth and the agent's
+    config."""
 
     admin_dsn: str
     folder: Path
@@ -96,7 +97,8 @@ class DemoGroup:
 
 
 def build(admin_dsn: str, folder: Path, scale: float, report: Report, now: datetime | None = None) -> DemoGroup:
-    """The group of `folder`, made if it is not there yet; a part of one is made anew. `report` hears (what, share done)."""
+    """The group of `folder`, made if it is not there yet; a part of one is made anew. `report` hears (what, share
+    done)."""
     found = find(admin_dsn, folder)
     if found is not None:
         return found

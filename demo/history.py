@@ -1,5 +1,5 @@
-"""Two years of stock in numbers: places an item lies in, issues by season, bursts and rarity, receipts that follow them,
-transfers and counts. Quantities are whole thousandths of the source's unit, so every balance is exact."""
+"""Two years of stock in numbers: places an item lies in, issues by season, bursts and rarity, receipts that follow
+them, transfers and counts. Quantities are whole thousandths of the source's unit, so every balance is exact."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ class Columns:
 
 
 def positions(items: pa.Table, rng: np.random.Generator) -> dict[str, Ints]:
-    """Every (item, place, lot, owner) that stock may lie in; columns item, place (index in PLACES), role, lot, owner."""
+    """Every (item, place, lot, owner) that stock may lie in; columns item, place (index in PLACES), role, lot,
+    owner."""
     out = Columns({})
     systems = np.array(items["system"].to_pylist())
     lots = items["has_lots"].to_numpy()
@@ -62,7 +63,8 @@ def positions(items: pa.Table, rng: np.random.Generator) -> dict[str, Ints]:
 
 
 def _season_curves(rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Cumulative daily intensity of 60 demand patterns: seasonal, level, growing, promotions, rare bursts; 12 phases each."""
+    """Cumulative daily intensity of 60 demand patterns: seasonal, level, growing, promotions, rare bursts; 12 phases
+    each."""
     day = np.arange(DAYS)
     weekday = np.where((day % 7) >= 5, 0.25, 1.0)
     curves = []
@@ -114,7 +116,8 @@ class History:
 
     def quantity(self, of: Ints, size: Floats) -> Ints:
         grain = self.grain[of]
-        return np.maximum(np.rint(size * 1000 / grain), 1).astype(np.int64) * grain
+        whole: Ints = np.maximum(np.rint(size * 1000 / grain), 1).astype(np.int64) * grain
+        return whole
 
     def _issues(self, count: int) -> None:
         share = {s.key: s.share_moves for s in SYSTEMS}
@@ -171,8 +174,9 @@ class History:
         self.moves.add(kind=1, src=-1, dst=bought, qty=amount, at=when)
 
     def _sawtooth(self, d: Ints, q: Ints, at: Ints, of: np.ndarray) -> tuple[Ints, Ints, Ints]:
-        """An (s, Q) policy in closed form: a refill of Q whenever cumulated demand passes a multiple of Q, so the balance
-        stays between opening - Q and opening. Adds the openings; returns the refills (position, quantity, second)."""
+        """An (s, Q) policy in closed form: a refill of Q whenever cumulated demand passes a multiple of Q, so the
+        balance stays between opening - Q and opening. Adds the openings; returns the refills (position, quantity,
+        second)."""
         order = np.lexsort((at, d))
         d, q, at = d[order], q[order], at[order]
         n = np.bincount(d, minlength=self.n)

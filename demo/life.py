@@ -1,4 +1,5 @@
-"""The group goes on living: receipts, issues, counts and transfers in every plant, booked the way its system books them."""
+"""The group goes on living: receipts, issues, counts and transfers in every plant, booked the way its system books
+them."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Plant:
-    """Where the legacy systems are: their server, the folders of exports, the address the WMS pushes to (None: it waits)."""
+    """Where the legacy systems are: their server, the folders of exports, the address the WMS pushes to (None: it
+    waits)."""
 
     admin_dsn: str
     folders: dict[str, Path]

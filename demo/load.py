@@ -108,7 +108,8 @@ def _copy(con: psycopg.Connection, duck: duckdb.DuckDBPyConnection, name: str, q
 def _advance_identities(con: psycopg.Connection) -> None:
     """COPY with given ids leaves the sequences behind: set each past its column's largest value."""
     rows = con.execute(
-        "select table_name, column_name from information_schema.columns where is_identity = 'YES' and table_schema = 'public'"
+        "select table_name, column_name from information_schema.columns where is_identity = 'YES' and table_schema = "
+        "'public'"
     ).fetchall()
     for table, column in rows:
         names = sql.Identifier(table), sql.Identifier(column)

@@ -1,5 +1,6 @@
-"""An Odoo-like JSON-RPC server over its own database, quirks included: errors come as HTTP 200, empty values as false, names in
-the user's language, archived records hidden by default, instants in naive UTC, and no `result` for a method that returns nothing."""
+"""An Odoo-like JSON-RPC server over its own database, quirks included: errors come as HTTP 200, empty values as
+false, names in the user's language, archived records hidden by default, instants in naive UTC, and no `result` for a
+method that returns nothing."""
 
 from __future__ import annotations
 
@@ -17,11 +18,25 @@ from demo.rows import Tables, UnknownField, plain
 
 DATABASE, USER, PASSWORD, UID = "foghaven", "hub", "hub-secret", 2
 _MODELS = {
-    "product_id": "product.product", "location_id": "stock.location", "location_dest_id": "stock.location", "uom_id": "uom.uom", "uom_po_id": "uom.uom",
-    "product_uom": "uom.uom", "product_uom_id": "uom.uom", "categ_id": "product.category", "lot_id": "stock.lot", "owner_id": "res.partner",
-    "partner_id": "res.partner", "company_id": "res.company", "currency_id": "res.currency", "order_id": "purchase.order", "move_id": "stock.move",
-    "purchase_line_id": "purchase.order.line", "package_id": "stock.quant.package", "result_package_id": "stock.quant.package",
-}  # fmt: skip
+    "product_id": "product.product",
+    "location_id": "stock.location",
+    "location_dest_id": "stock.location",
+    "uom_id": "uom.uom",
+    "uom_po_id": "uom.uom",
+    "product_uom": "uom.uom",
+    "product_uom_id": "uom.uom",
+    "categ_id": "product.category",
+    "lot_id": "stock.lot",
+    "owner_id": "res.partner",
+    "partner_id": "res.partner",
+    "company_id": "res.company",
+    "currency_id": "res.currency",
+    "order_id": "purchase.order",
+    "move_id": "stock.move",
+    "purchase_line_id": "purchase.order.line",
+    "package_id": "stock.quant.package",
+    "result_package_id": "stock.quant.package",
+}
 _TYPES = {
     "integer": "integer",
     "numeric": "float",
@@ -31,9 +46,12 @@ _TYPES = {
     "character varying": "char",
 }
 _DISPLAY = {
-    "stock.location": "complete_name", "product.category": "complete_name", "stock.move": "reference", "purchase.order.line": "id::text",
+    "stock.location": "complete_name",
+    "product.category": "complete_name",
+    "stock.move": "reference",
+    "purchase.order.line": "id::text",
     "product.product": "coalesce('[' || default_code || '] ', '') || coalesce(name->>{lang}, name->>'en_US')",
-}  # fmt: skip
+}
 
 
 class Fault(Exception):
@@ -56,8 +74,12 @@ class OdooServer:
             ]
         )
         self._methods: dict[str, Callable[..., Any]] = {
-            "search_read": self._search_read, "search": self._search, "read": self._read, "search_count": self._count, "fields_get": self._fields_get,
-        }  # fmt: skip
+            "search_read": self._search_read,
+            "search": self._search,
+            "read": self._read,
+            "search_count": self._count,
+            "fields_get": self._fields_get,
+        }
 
     async def _version(self, _: Request) -> JSONResponse:
         info = {
@@ -101,7 +123,7 @@ class OdooServer:
         if (uid, password) != (UID, PASSWORD):
             raise Fault("odoo.exceptions.AccessDenied", "访问被拒绝")
         if model.replace(".", "_") not in self.tables.columns or model == "res.users":
-            text = f"您不被允许访问“{model}”({model})记录。\n\n没有群组目前允许此操作。\n\n请联系您的管理员以请求访问权限。"
+            text = f"您不被允许访问“{model}”({model})记录。\n\n没有群组目前允许此操作。"
             raise Fault("odoo.exceptions.AccessError", text)
         if method == "flush_model":
             return None
@@ -113,9 +135,7 @@ class OdooServer:
         except UnknownField as field:
             raise Fault("builtins.ValueError", f"Invalid field '{field}' on model '{model}'") from None
 
-    def _fields_get(
-        self, model: str, allfields: Sequence[str] = (), attributes: Sequence[str] = (), **_: Any
-    ) -> dict[str, Any]:
+    def _fields_get(self, model: str, allfields: Sequence[str] = (), **_: Any) -> dict[str, Any]:
         columns = self.tables.columns[model.replace(".", "_")]
         return {
             name: {"type": self._type(name, kind)}

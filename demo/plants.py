@@ -23,7 +23,8 @@ class Organisation:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """`share_items` and `share_moves` are parts of the whole; `has_lots` and `has_owners` say what the kind can tell."""
+    """`share_items` and `share_moves` are parts of the whole; `has_lots` and `has_owners` say what the kind can
+    tell."""
 
     key: str
     name_zh: str

@@ -63,14 +63,16 @@ def rates(start: datetime, end: datetime) -> list[Rate]:
 
 
 def xref(truth_folder: Path) -> list[Xref]:
-    """An eighth of the materials were matched by hand some time ago; WMS codes are known, as one plant keeps both systems."""
+    """An eighth of the materials were matched by hand some time ago; WMS codes are known, as one plant keeps both
+    systems."""
     table = pq.read_table(truth_folder / "source_materials.parquet", columns=["system", "item_id", "number"])
     rows = [Xref(*values) for values in zip(*(table[c].to_pylist() for c in table.column_names), strict=True)]
     return [r for r in rows if int(r.number[3:]) % 100 < _XREF_PERCENT]
 
 
 def units(truth_folder: Path) -> list[UnitFactor]:
-    """Factors of every record whose plant keeps it in another unit than the group; head office measured or looked them up."""
+    """Factors of every record whose plant keeps it in another unit than the group; head office measured or looked
+    them up."""
     table = pq.read_table(truth_folder / "source_materials.parquet").to_pylist()
     return [
         UnitFactor(r["system"], r["item_id"], r["unit"], REC20[r["base_unit"]], r["numerator"], r["denominator"])

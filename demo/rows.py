@@ -34,7 +34,8 @@ class Tables:
         self.pool = ConnectionPool(dsn, min_size=1, max_size=6, open=True, kwargs={"autocommit": True})
         found = self.query(
             sql.SQL(
-                "select table_name, column_name, data_type from information_schema.columns where table_schema = 'public' order by ordinal_position"
+                "select table_name, column_name, data_type from information_schema.columns where table_schema = "
+                "'public' order by ordinal_position"
             )
         )
         self.columns: dict[str, dict[str, str]] = {}

@@ -1,4 +1,5 @@
-"""Which plant keeps which material, in which unit, under which words, from which suppliers: the source records of the group."""
+"""Which plant keeps which material, in which unit, under which words, from which suppliers: the source records of the
+group."""
 
 from __future__ import annotations
 
@@ -46,13 +47,31 @@ def _row(system: System, number: int, index: int, m: Material, rng: np.random.Ge
         m.price * factor.numerator / factor.denominator * Decimal(repr(0.85 + 0.3 * rng.random())) / CNY_RATE[currency]
     )
     return {
-        "system": system.key, "item_no": number, "material": index, "code": words.code, "name": words.name, "name_zh": words.name_zh,
-        "name_en": words.name_en, "spec": words.spec, "class_code": m.family.class_code, "unit": unit, "unit_word": unit_word(system, unit),
-        "base_word": unit_word(system, m.family.units[0][0]), "num": factor.numerator, "den": factor.denominator, "brand": brand, "mpn": mpn,
-        "gtin": spelling.gtin_as_kept(m, rng.random()), "active": bool(rng.random() > 0.03), "cost": float(round(max(cost, Decimal("0.0001")), 4)),
-        "currency": currency, "weight": float(m.weight), "price_cny": float(m.price), "has_lots": system.has_lots and m.family.shelf_days > 0,
+        "system": system.key,
+        "item_no": number,
+        "material": index,
+        "code": words.code,
+        "name": words.name,
+        "name_zh": words.name_zh,
+        "name_en": words.name_en,
+        "spec": words.spec,
+        "class_code": m.family.class_code,
+        "unit": unit,
+        "unit_word": unit_word(system, unit),
+        "base_word": unit_word(system, m.family.units[0][0]),
+        "num": factor.numerator,
+        "den": factor.denominator,
+        "brand": brand,
+        "mpn": mpn,
+        "gtin": spelling.gtin_as_kept(m, rng.random()),
+        "active": bool(rng.random() > 0.03),
+        "cost": float(round(max(cost, Decimal("0.0001")), 4)),
+        "currency": currency,
+        "weight": float(m.weight),
+        "price_cny": float(m.price),
+        "has_lots": system.has_lots and m.family.shelf_days > 0,
         "shelf_days": m.family.shelf_days,
-    }  # fmt: skip
+    }
 
 
 def _unit(system: str, m: Material, roll: float) -> tuple[str, Fraction]:

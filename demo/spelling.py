@@ -1,4 +1,5 @@
-"""How each plant writes a material down: its code, name, specification, brand and GTIN, in its own habits and with its slips."""
+"""How each plant writes a material down: its code, name, specification, brand and GTIN, in its own habits and with
+its slips."""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ def _pick(options: tuple[str, ...], roll: float) -> str:
     return options[min(int(roll * len(options)), len(options) - 1)]
 
 
-def _u8(m: Material, n: int, a: float, b: float) -> Words:
+def _u8(m: Material, n: int, *_: float) -> Words:
     name = m.family.zh[0]
     return Words(f"{m.family.class_code}{n:04d}", name, name, "", f"{m.spec} {m.family.standard}".replace("×", "*"))
 
@@ -53,7 +54,7 @@ def _odoo(m: Material, n: int, a: float, b: float) -> Words:
     return Words(f"{initials}-{n:04d}", name, chinese, name, spec)
 
 
-def _wms(m: Material, n: int, a: float, b: float) -> Words:
+def _wms(m: Material, n: int, *_: float) -> Words:
     name = f"{m.family.en[-1]} {m.spec_en}".upper().replace("×", "X")[:40]
     return Words(f"FH{n:06d}", name, "", name, "")
 

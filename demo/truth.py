@@ -1,5 +1,5 @@
-"""The planted truth: which records are one material, exact unit factors, avoidable purchases, and the stock that really lies
-in the legacy systems, now or as it was built. Scoring reads it; the hub never does."""
+"""The planted truth: which records are one material, exact unit factors, avoidable purchases, and the stock that
+really lies in the legacy systems, now or as it was built. Scoring reads it; the hub never does."""
 
 from __future__ import annotations
 
@@ -68,6 +68,7 @@ def true_stock(admin_dsn: str, system: str, *, as_exported: bool = False) -> dic
 
 def avoidable_value(folder: Path) -> Decimal:
     """CNY that would have stayed in the group, every purchase counted once."""
-    query = f"select coalesce(sum(v), 0) from (select n, any_value(value_cny) as v from '{folder}/avoidable_purchases.parquet' group by n)"
+    each = f"select n, any_value(value_cny) as v from '{folder}/avoidable_purchases.parquet' group by n"
+    query = f"select coalesce(sum(v), 0) from ({each})"
     found = duckdb.connect().execute(query).fetchone()
     return Decimal(str(found[0] if found else 0))

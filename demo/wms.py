@@ -1,5 +1,6 @@
-"""The warehouse system's side of the push: it reports its books once a day and every movement at once, in order, and sends
-again what was not answered 202. Each movement goes with the balance after it, so that a lost beginning heals itself."""
+"""The warehouse system's side of the push: it reports its books once a day and every movement at once, in order, and
+sends again what was not answered 202. Each movement goes with the balance after it, so that a lost beginning heals
+itself."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ class Pusher:
 
     def _report(self, con: psycopg.Connection[tuple[Any, ...]], client: httpx.Client) -> int:
         due = con.execute(
-            f"select not exists (select 1 from export where file = 'report' and at > {_LOCAL} - interval '{_REPORT_EVERY}')".encode()
+            f"select not exists (select 1 from export where file = 'report' "
+            f"and at > {_LOCAL} - interval '{_REPORT_EVERY}')".encode()
         ).fetchone()
         if not due or not due[0]:
             return 0
@@ -50,7 +52,8 @@ class Pusher:
 
     def _moves(self, con: psycopg.Connection[tuple[Any, ...]], client: httpx.Client) -> int:
         rows = con.execute(
-            "select m.id, m.kind, m.document, m.line, m.code, m.place, m.lot, m.owner, p.status, i.unit, m.change, m.at from move m "
+            "select m.id, m.kind, m.document, m.line, m.code, m.place, m.lot, m.owner, p.status, i.unit, m.change, "
+            "m.at from move m "
             "join item i on i.code = m.code join place p on p.code = m.place where not m.sent order by m.id limit 200"
         ).fetchall()
         if not rows:
@@ -75,24 +78,43 @@ class Pusher:
             client.post(self._url, content=body.encode(), headers=self._headers).raise_for_status()
 
 
-_BALANCES = """select s.code, s.place, s.lot, s.owner, p.status, i.unit, s.quantity, s.reserved, s.expires_on, s.updated_at
+_BALANCES = """select s.code, s.place, s.lot, s.owner, p.status, i.unit, s.quantity, s.reserved, s.expires_on,
+    s.updated_at
 from stock s join item i on i.code = s.code join place p on p.code = s.place"""
 
 
 def _balance(row: tuple[Any, ...]) -> dict[str, Any]:
     item, place, lot, owner, status, unit, quantity, reserved, expires, at = row
     return {
-        "event": "balance", "item": item, "place": place, "lot": lot, "owner": owner, "status": _STATUS[status], "unit": unit, "quantity": str(quantity),
-        "reserved": str(reserved), "expires_on": expires and expires.isoformat(), "at": f"{at.isoformat()}+08:00",
-    }  # fmt: skip
+        "event": "balance",
+        "item": item,
+        "place": place,
+        "lot": lot,
+        "owner": owner,
+        "status": _STATUS[status],
+        "unit": unit,
+        "quantity": str(quantity),
+        "reserved": str(reserved),
+        "expires_on": expires and expires.isoformat(),
+        "at": f"{at.isoformat()}+08:00",
+    }
 
 
 def _movement(row: tuple[Any, ...]) -> dict[str, Any]:
     _, kind, document, line, item, place, lot, owner, status, unit, change, at = row
     return {
-        "event": kind, "document": document, "line": str(line), "item": item, "place": place, "lot": lot, "owner": owner, "status": _STATUS[status],
-        "unit": unit, "quantity": str(change), "at": f"{at.isoformat()}+08:00",
-    }  # fmt: skip
+        "event": kind,
+        "document": document,
+        "line": str(line),
+        "item": item,
+        "place": place,
+        "lot": lot,
+        "owner": owner,
+        "status": _STATUS[status],
+        "unit": unit,
+        "quantity": str(change),
+        "at": f"{at.isoformat()}+08:00",
+    }
 
 
 def _without_empty(pairs: Iterable[tuple[str, Any]]) -> dict[str, str]:

@@ -1,5 +1,5 @@
-"""The whole group before it enters its legacy systems: one DuckDB database of items, places, positions, movements, orders.
-Every system's tables are SELECTs over these (`legacy/*/load.sql`); the truth is read off them too."""
+"""The whole group before it enters its legacy systems: one DuckDB database of items, places, positions, movements,
+orders. Every system's tables are SELECTs over these (`legacy/*/load.sql`); the truth is read off them too."""
 
 from __future__ import annotations
 
@@ -68,10 +68,17 @@ class World:
             for b, d, lot in zip(born, shelf, pos["lot"], strict=True)
         ]
         columns = {
-            "pos": np.arange(history.n), "item": pos["item"], "item_no": items["item_no"].to_numpy()[pos["item"]], "place_no": pos["place"] + 1,
-            "lot_no": pos["lot"], "owner_no": pos["owner"], "born_on": pa.array([datetime.fromtimestamp(b, UTC).date() for b in born]),
-            "expires_on": pa.array(expires, pa.date32()), "quantity": _thousandths(balance), "reserved": _thousandths(np.where(free, share, 0)),
-        }  # fmt: skip
+            "pos": np.arange(history.n),
+            "item": pos["item"],
+            "item_no": items["item_no"].to_numpy()[pos["item"]],
+            "place_no": pos["place"] + 1,
+            "lot_no": pos["lot"],
+            "owner_no": pos["owner"],
+            "born_on": pa.array([datetime.fromtimestamp(b, UTC).date() for b in born]),
+            "expires_on": pa.array(expires, pa.date32()),
+            "quantity": _thousandths(balance),
+            "reserved": _thousandths(np.where(free, share, 0)),
+        }
         return pa.table(columns)
 
     def _moves(self, history: History) -> pa.Table:
@@ -111,14 +118,24 @@ def organisation_of(system: str) -> str:
 
 
 def material_rows(world: World) -> pa.Table:
-    """The true materials as a table: material (index), number, family, names, specification, base unit, brand, mpn, gtin, price."""
+    """The true materials as a table: material (index), number, family, names, specification, base unit, brand, mpn,
+    gtin, price."""
     rows = [
         {
-            "material": i, "number": m.number, "family": m.family.key, "name_zh": f"{m.family.zh[0]} {m.spec}", "name_en": f"{m.family.en[0]} {m.spec_en}",
-            "specification": m.spec, "base_unit": m.family.units[0][0], "brand": m.brand.split("|")[0], "mpn": m.mpn, "gtin": m.gtin, "price_cny": float(m.price),
+            "material": i,
+            "number": m.number,
+            "family": m.family.key,
+            "name_zh": f"{m.family.zh[0]} {m.spec}",
+            "name_en": f"{m.family.en[0]} {m.spec_en}",
+            "specification": m.spec,
+            "base_unit": m.family.units[0][0],
+            "brand": m.brand.split("|")[0],
+            "mpn": m.mpn,
+            "gtin": m.gtin,
+            "price_cny": float(m.price),
         }
         for i, m in enumerate(world.materials)
-    ]  # fmt: skip
+    ]
     return pa.Table.from_pylist(rows)
 
 

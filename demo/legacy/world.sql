@@ -14,11 +14,11 @@ with places as (
     left join positions s on s.pos = m.src left join positions d on d.pos = m.dst
     join raw_positions p on p.pos = coalesce(d.pos, s.pos) join items i using (item)
     join (select system, count(*) as suppliers from suppliers group by system) n on n.system = i.system
+), booked as (
+    select *, max(stamp) over doc as booked_at, row_number() over (doc order by epoch, src, dst) as line_no
+    from places window doc as (partition by system, epoch // 3600, kind, src_place, dst_place, supplier_no, owner)
 ), documents as (
-    select *, max(stamp) over doc as booked_at, row_number() over (doc order by epoch, src, dst) as line_no,
-        dense_rank() over (partition by system order by epoch // 3600, kind, src_place, dst_place, supplier_no, owner) as doc_no
-    from places
-    window doc as (partition by system, epoch // 3600, kind, src_place, dst_place, supplier_no, owner)
+    select *, dense_rank() over (partition by system order by booked_at, kind, src_place, dst_place, supplier_no, owner) as doc_no from booked
 )
 select system, doc_no, line_no, row_number() over (partition by system order by doc_no, line_no) as move_no, kind, item_no,
     src_place, dst_place, src, dst, lot, owner, cast(cast(qty as decimal(18, 0)) * 0.001 as decimal(18, 3)) as quantity, supplier_no,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ def opened(agent_file: Path, request: pytest.FixtureRequest) -> Iterator[tuple[M
     mapping = configured.mapping(system)
     connection = configured.connection(system)
     source = open_source(mapping.spec.source, connection, zone=mapping.spec.zone, state=configured.folder_of(system))
-    with closing(source) if hasattr(source, "close") else suppress():
+    with closing(source) if hasattr(source, "close") else nullcontext():
         yield mapping, source
 
 
@@ -109,6 +109,13 @@ def test_wms_pushes_its_books_and_they_are_the_true_stock(agent_file: Path, plan
 def test_config_names_every_system_once(agent_file: Path) -> None:
     document = yaml.safe_load(agent_file.read_text("utf-8"))
     assert [s["system"] for s in document["systems"]] == [
-        "qingyu-u8", "songjian-k3", "wugang-odoo", "wugang-wms", "baishi-jsh", "kongxi-erpnext", "duoyan-csv", "luyu-xlsx",
-    ]  # fmt: skip
+        "qingyu-u8",
+        "songjian-k3",
+        "wugang-odoo",
+        "wugang-wms",
+        "baishi-jsh",
+        "kongxi-erpnext",
+        "duoyan-csv",
+        "luyu-xlsx",
+    ]
     assert agent_file.stat().st_mode & 0o077 == 0

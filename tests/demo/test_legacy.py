@@ -14,39 +14,56 @@ from demo.load import KINDS
 from demo.plants import SYSTEMS
 
 _U8_LINES = " union all ".join(
-    f"select cinvcode, cwhcode, coalesce(cbatch, '') as lot, coalesce(cvmivencode, '') as owner, {sign} * iquantity as q "
+    f"select cinvcode, cwhcode, coalesce(cbatch, '') as lot, coalesce(cvmivencode, '') as owner, {sign} * iquantity "
+    f"as q "
     f"from rdrecords{n} l join rdrecord{n} h using (id) where h.chandler <> ''"
     for n, sign in (("01", 1), ("08", 1), ("10", 1), ("34", 1), ("09", -1), ("11", -1), ("32", -1))
 )
-_K3_LINES = """select fitemid, fdcstockid as stock, fbatchno, fqty as q from icstockbillentry join icstockbill using (finterid)
+_K3_LINES = """select fitemid, fdcstockid as stock, fbatchno, fqty as q from icstockbillentry join icstockbill using
+    (finterid)
     where fstatus > 0 and fcancellation = 0 and ftrantype in (1, 10, 40, 41)
-    union all select fitemid, case when fscstockid <> 0 then fscstockid else fdcstockid end, fbatchno, -fqty from icstockbillentry join icstockbill using (finterid)
+    union all select fitemid, case when fscstockid <> 0 then fscstockid else fdcstockid end, fbatchno, -fqty from
+    icstockbillentry join icstockbill using (finterid)
     where fstatus > 0 and fcancellation = 0 and ftrantype in (21, 24, 41, 43)"""
 _JSH_LINES = """select material_id, depot_id as depot, number as q from jsh_material_initial_stock
-    union all select material_id, depot_id, case when sub_type = '调拨' or type = '出库' then -basic_number else basic_number end
-    from jsh_depot_item i join jsh_depot_head h on h.id = i.header_id where status <> '0' and h.delete_flag = '0' and sub_type <> '采购订单'
-    union all select material_id, another_depot_id, basic_number from jsh_depot_item i join jsh_depot_head h on h.id = i.header_id where sub_type = '调拨'"""
+    union all select material_id, depot_id, case when sub_type = '调拨' or type = '出库' then -basic_number else
+    basic_number end
+    from jsh_depot_item i join jsh_depot_head h on h.id = i.header_id where status <> '0' and h.delete_flag = '0' and
+    sub_type <> '采购订单'
+    union all select material_id, another_depot_id, basic_number from jsh_depot_item i join jsh_depot_head h on h.id =
+    i.header_id where sub_type = '调拨'"""
 
 # Keys whose documents do not add up to the balance: there must be none.
 WRONG = {
-    "u8": f"""select count(*) from (select cinvcode, cwhcode, lot, owner, sum(q) as q from ({_U8_LINES}) l group by 1, 2, 3, 4) d
-        full join (select cinvcode, cwhcode, coalesce(cbatch, '') as lot, coalesce(cvmivencode, '') as owner, sum(iquantity) as q from currentstock group by 1, 2, 3, 4) s
+    "u8": f"""select count(*) from (select cinvcode, cwhcode, lot, owner, sum(q) as q from ({_U8_LINES}) l group by 1,
+    2, 3, 4) d
+        full join (select cinvcode, cwhcode, coalesce(cbatch, '') as lot, coalesce(cvmivencode, '') as owner,
+        sum(iquantity) as q from currentstock group by 1, 2, 3, 4) s
         using (cinvcode, cwhcode, lot, owner) where coalesce(d.q, 0) <> coalesce(s.q, 0)""",
-    "k3": f"""select count(*) from (select fitemid, stock, fbatchno, sum(q) as q from ({_K3_LINES}) l group by 1, 2, 3) d
-        full join (select fitemid, fstockid as stock, fbatchno, sum(fqty) as q from (select * from icinventory union all select * from poinventory) i group by 1, 2, 3) s
+    "k3": f"""select count(*) from (select fitemid, stock, fbatchno, sum(q) as q from ({_K3_LINES}) l group by 1, 2,
+    3) d
+        full join (select fitemid, fstockid as stock, fbatchno, sum(fqty) as q from (select * from icinventory union
+        all select * from poinventory) i group by 1, 2, 3) s
         using (fitemid, stock, fbatchno) where coalesce(d.q, 0) <> coalesce(s.q, 0)""",
     "jsherp": f"""select count(*) from (select material_id, depot, sum(q) as q from ({_JSH_LINES}) l group by 1, 2) d
-        full join (select material_id, depot_id as depot, sum(current_number) as q from jsh_material_current_stock group by 1, 2) s
+        full join (select material_id, depot_id as depot, sum(current_number) as q from jsh_material_current_stock
+        group by 1, 2) s
         using (material_id, depot) where coalesce(d.q, 0) <> coalesce(s.q, 0)""",
     "odoo": """select count(*) from (select product_id, place, lot, owner, sum(q) as q from (
-            select product_id, location_id as place, coalesce(lot_id, 0) as lot, coalesce(owner_id, 0) as owner, -quantity as q from stock_move_line where state = 'done'
-            union all select product_id, location_dest_id, coalesce(lot_id, 0), coalesce(owner_id, 0), quantity from stock_move_line where state = 'done') l group by 1, 2, 3, 4) d
-        full join (select product_id, location_id as place, coalesce(lot_id, 0) as lot, coalesce(owner_id, 0) as owner, sum(quantity) as q from stock_quant group by 1, 2, 3, 4) s
+            select product_id, location_id as place, coalesce(lot_id, 0) as lot, coalesce(owner_id, 0) as owner,
+            -quantity as q from stock_move_line where state = 'done'
+            union all select product_id, location_dest_id, coalesce(lot_id, 0), coalesce(owner_id, 0), quantity from
+            stock_move_line where state = 'done') l group by 1, 2, 3, 4) d
+        full join (select product_id, location_id as place, coalesce(lot_id, 0) as lot, coalesce(owner_id, 0) as
+        owner, sum(quantity) as q from stock_quant group by 1, 2, 3, 4) s
         using (product_id, place, lot, owner) where coalesce(d.q, 0) <> coalesce(s.q, 0)""",
-    "erpnext": """select count(*) from "tabBin" b left join lateral (select qty_after_transaction as q from "tabStock Ledger Entry" e
-        where e.item_code = b.item_code and e.warehouse = b.warehouse and is_cancelled = 0 order by posting_date desc, posting_time desc, creation desc limit 1) e on true
-        where b.actual_qty <> e.q and (select count(*) from "tabStock Ledger Entry" t where (t.item_code, t.warehouse, t.modified) = (b.item_code, b.warehouse, b.modified)) < 1""",
-    "ledger": """select count(*) from stock s full join (select code, place, lot, owner, sum(change) as q from move group by 1, 2, 3, 4) m
+    "erpnext": """select count(*) from "tabBin" b left join lateral (
+            select qty_after_transaction as q from "tabStock Ledger Entry" e
+            where (e.item_code, e.warehouse) = (b.item_code, b.warehouse) and is_cancelled = 0
+            order by posting_date desc, posting_time desc, creation desc limit 1) e on true
+        where b.actual_qty <> coalesce(e.q, 0)""",
+    "ledger": """select count(*) from stock s full join (select code, place, lot, owner, sum(change) as q from move
+    group by 1, 2, 3, 4) m
         using (code, place, lot, owner) where coalesce(s.quantity, 0) <> coalesce(m.q, 0)""",
 }  # fmt: skip
 

@@ -42,7 +42,8 @@ def test_other_seed_other_world(world: World) -> None:
 
 def test_balance_is_opening_and_movements(world: World) -> None:
     query = """select count(*) from positions p left join (
-        select pos, sum(q) as q from (select src as pos, -quantity as q from moves union all select dst, quantity from moves) where pos >= 0 group by pos
+        select pos, sum(q) as q from (select src as pos, -quantity as q from moves union all select dst, quantity from
+        moves) where pos >= 0 group by pos
     ) m using (pos) where p.quantity <> coalesce(m.q, 0)"""
     assert one(world, query) == 0
 

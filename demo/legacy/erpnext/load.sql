@@ -26,7 +26,7 @@ from positions p join items i using (system, item_no) join places w using (syste
 select md5('sle' || e.move_no || '-' || leg)[:10], i.code, w.code, at_local::date, at_local::time,
     case kind when 'receipt' then 'Purchase Receipt' when 'issue' then case e.doc_no % 3 when 0 then 'Delivery Note' else 'Stock Entry' end when 'transfer' then 'Stock Entry' when 'return' then 'Delivery Note' else 'Stock Reconciliation' end,
     case kind when 'receipt' then 'MAT-PRE-' when 'issue' then case e.doc_no % 3 when 0 then 'MAT-DN-' else 'MAT-STE-' end when 'transfer' then 'MAT-STE-' when 'return' then 'MAT-DN-' else 'MAT-RECO-' end || format('{:08d}', e.doc_no), format('{}-{}', line_no, leg), null,
-    case when kind in ('count', 'opening') then 0 else change end, sum(change) over (partition by pos order by e.doc_no, e.move_no, leg), i.cost, i.unit_word, 'Hollowbrook Motors', 0, 1, at_local, at_local
+    case when kind in ('count', 'opening') then 0 else change end, sum(change) over (partition by pos order by e.doc_no, e.move_no, leg), i.cost, i.unit_word, 'Hollowbrook Motors', 0, 1, at_local + to_microseconds(2 * e.move_no + leg), at_local
 from erp_legs e join items i using (system, item_no) join places w on w.system = e.system and w.place_no = e.place
 union all select md5('void' || item_no)[:10], i.code, (select min(code) from places where system = $system), $now_local::date, $now_local::time, 'Delivery Note', format('MAT-DN-9{:07d}', item_no), '1', null, -3, 0, cost, unit_word, 'Hollowbrook Motors', 1, 2, $now_local, $now_local
 from items i where system = $system and item_no <= 5
