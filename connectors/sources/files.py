@@ -8,6 +8,7 @@ import time
 import zipfile
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -63,7 +64,7 @@ class FilesSource:
         pattern = str(required(table, "glob", "the table"))
         if not self._folder.is_dir():
             raise Abort(f"The folder {self._folder} is not there or cannot be read.")
-        found = [p for p in self._folder.glob(pattern) if p.is_file() and not p.name.startswith((".", "~$"))]
+        found = [p for p in self._folder.glob(pattern) if p.is_file() and not _is_beside(p.name, table)]
         if not found and table.get("optional"):
             return []
         if not found:
@@ -109,6 +110,11 @@ def _doubt(path: Path, table: Mapping[str, Any]) -> str | None:
     if is_text(path):
         return None if _ends_with_line(path) else "its last line has no end."
     return _workbook_doubt(path)
+
+
+def _is_beside(name: str, table: Mapping[str, Any]) -> bool:
+    """Hidden and lock files, and the done-files themselves, whatever `glob` matches."""
+    return name.startswith((".", "~$")) or bool(table.get("done") and fnmatch(name, str(table["done"])))
 
 
 def _is_done(path: Path, pattern: str) -> bool:

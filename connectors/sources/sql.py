@@ -149,14 +149,14 @@ def _engine(url: str, password: Any) -> Engine:
         if password is not None:
             parsed = parsed.set(password=str(password))
         return create_engine(parsed, poolclass=NullPool, hide_parameters=True)
+    except (NoSuchModuleError, ImportError):
+        name = url.split(":", 1)[0].split("+", maxsplit=1)[0]
+        how = f"pip install 'group-hub[{EXTRAS[name]}]'" if name in EXTRAS else "install its SQLAlchemy driver"
+        raise Abort(f"The driver for '{name}' is not installed: {how}.") from None
     except (ArgumentError, ValueError):
         raise Abort(
             "The connection's `url` is not an SQLAlchemy URL, such as mssql+pymssql://user@host/database."
         ) from None
-    except (NoSuchModuleError, ImportError):
-        name = url.split(":", 1)[0].split("+", maxsplit=1)[0]
-        extra = EXTRAS.get(name, name)
-        raise Abort(f"The driver for '{name}' is not installed: pip install 'group-hub[{extra}]'.") from None
 
 
 def _query(table: Mapping[str, Any], since: str | None, dialect: str) -> tuple[str, dict[str, Any]]:

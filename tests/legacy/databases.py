@@ -1,4 +1,4 @@
-"""Recorded databases loaded into real servers: PostgreSQL from the session's embedded one, MariaDB started privately."""
+"""Recorded databases loaded into real servers: PostgreSQL from the session's embedded one, a private MariaDB."""
 
 from __future__ import annotations
 
