@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from hub import housekeeping, mailer
 from hub.database import make_engine
 from hub.trace import continue_trace
-from masterdata.intake import apply, expectations, replay
+from masterdata.intake import apply, expectations, replay, retention
 from masterdata.intake.jobs import APPLY
 
 log = structlog.get_logger("hub.worker")
@@ -51,6 +51,8 @@ def _replay(engine: Engine, organisation_id: str, system_id: str, **cause: Any) 
 TASKS: dict[str, Task] = {
     APPLY: Task(_apply, failed=_apply_failed),
     replay.REPLAY: Task(_replay),
+    retention.ROLL: Task(retention.roll, attempts=1),
+    retention.FORGET: Task(retention.forget, attempts=3),
     mailer.TASK: Task(housekeeping.send_mail),
     "hub.send_waiting_mail": Task(housekeeping.send_waiting_mail, attempts=1),
     "hub.forget": Task(housekeeping.forget, attempts=3),
@@ -60,6 +62,8 @@ TASKS: dict[str, Task] = {
 PERIODIC: tuple[tuple[str, str], ...] = (
     ("*/5 * * * *", "hub.send_waiting_mail"),
     ("17 * * * *", "hub.forget"),
+    ("7 * * * *", retention.ROLL),
+    ("37 2 * * *", retention.FORGET),
 )
 
 

@@ -94,6 +94,17 @@ def move_durably(source: Path, target: Path) -> None:
         sync_folder(target.parent)
 
 
+def write_durably(body: bytes, target: Path) -> None:
+    """Write a new file whole; a failure leaves none."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        copy_durably(io.BytesIO(body), target, 0)
+    except DiskFull:
+        target.unlink(missing_ok=True)
+        raise
+    sync_folder(target.parent)
+
+
 def sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
