@@ -1,0 +1,1 @@
+"""The schema by dated steps; hub.migrate runs them."""
