@@ -101,7 +101,7 @@ def get_me(me: SignedIn) -> Principal:
 @router.patch("/v1/me", status_code=204)
 def change_settings(given: SettingsPatch, session: SessionDep, me: CanChangeOwnSettings) -> None:
     """Change one's own name, language, zone, theme or density."""
-    service.change_settings(session, me.id, given.model_dump(exclude_none=True))
+    service.change_settings(session, me.id, given)
 
 
 @router.put("/v1/me/password", status_code=204)

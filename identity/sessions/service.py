@@ -20,6 +20,7 @@ from identity.models import LoginSession, Membership, Person
 from identity.principal import Principal
 from identity.secrets import digest, hash_password, new_token, verify_password
 from identity.sessions import throttle
+from identity.sessions.schemas import SettingsPatch
 
 NewSession = Callable[[], Session]
 
@@ -131,9 +132,9 @@ def act_for_organisation(session: Session, principal: Principal, organisation_id
     session.execute(own.values(organisation_id=organisation_id))
 
 
-def change_settings(session: Session, person_id: UUID, changes: dict[str, str]) -> None:
+def change_settings(session: Session, person_id: UUID, given: SettingsPatch) -> None:
     person = session.get_one(Person, person_id)
-    for name, value in changes.items():
+    for name, value in given.model_dump(exclude_none=True).items():
         setattr(person, name, value)
     session.flush()
 
