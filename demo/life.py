@@ -23,6 +23,7 @@ from demo.truth import StockKey, true_stock
 from demo.wms import Pusher
 
 EXPORT_SECONDS = 300.0
+FIRST_EXPORT_SECONDS = 30.0
 PUSH_SECONDS = 1.0
 _KINDS: tuple[tuple[Kind, float], ...] = (("issue", 0.55), ("receipt", 0.25), ("transfer", 0.12), ("count", 0.08))
 _STEPS = {
@@ -109,7 +110,10 @@ def live(plant: Plant, stop: threading.Event, events_per_minute: float, seed: in
 
 
 def _export(plant: Plant, stop: threading.Event) -> None:
-    while not stop.wait(EXPORT_SECONDS):
+    """Soon after a start, as the group may have rested for days, and then by the clock."""
+    pause = FIRST_EXPORT_SECONDS
+    while not stop.wait(pause):
+        pause = EXPORT_SECONDS
         try:
             files.export_all(plant.admin_dsn, plant.folders)
         except (psycopg.OperationalError, OSError) as error:

@@ -43,7 +43,25 @@ def write_truth(world: World, folder: Path) -> None:
     con.execute("create or replace temp table systems as select * from system_rows")
     con.execute(f"copy materials to '{folder / 'materials.parquet'}'")
     for _, name, query in sections(LEGACY / "truth.sql"):
-        con.execute(f"copy ({query}) to '{folder / name}.parquet'")
+        table = con.sql(query).to_arrow_table()
+        pq.write_table(_with_claims(table) if name == "avoidable_purchases" else table, folder / f"{name}.parquet")
+
+
+def _with_claims(found: pa.Table) -> pa.Table:
+    """Column `taken`: each purchase is taken from at most one sister, the one with most to spare, and what she has
+    given to an earlier purchase she cannot give again."""
+    claimed: dict[tuple[str, str], float] = {}
+    served: set[int] = set()
+    taken = []
+    columns = (found[c].to_pylist() for c in ("n", "number", "sister", "quantity", "free"))
+    for n, number, sister, quantity, free in zip(*columns, strict=True):
+        key = (number, sister)
+        takes = n not in served and free - claimed.get(key, 0.0) >= quantity
+        if takes:
+            served.add(n)
+            claimed[key] = claimed.get(key, 0.0) + quantity
+        taken.append(takes)
+    return found.append_column("taken", pa.array(taken))
 
 
 def read_truth(folder: Path) -> dict[str, pa.Table]:
@@ -68,7 +86,6 @@ def true_stock(admin_dsn: str, system: str, *, as_exported: bool = False) -> dic
 
 def avoidable_value(folder: Path) -> Decimal:
     """CNY that would have stayed in the group, every purchase counted once."""
-    each = f"select n, any_value(value_cny) as v from '{folder}/avoidable_purchases.parquet' group by n"
-    query = f"select coalesce(sum(v), 0) from ({each})"
+    query = f"select coalesce(sum(value_cny), 0) from '{folder}/avoidable_purchases.parquet' where taken"
     found = duckdb.connect().execute(query).fetchone()
     return Decimal(str(found[0] if found else 0))

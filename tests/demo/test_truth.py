@@ -45,6 +45,8 @@ def test_avoidable_purchases_name_a_sister_with_enough(
     for row in found:
         assert row["organisation"] != row["sister"]
         assert float(str(row["free"])) >= float(str(row["quantity"])) > 0
+    taken = [row["n"] for row in found if row["taken"]]
+    assert len(set(taken)) == len(taken) > 0
     assert truth.avoidable_value(plants.truth_folder) > 0
 
 
