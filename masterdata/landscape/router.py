@@ -40,7 +40,7 @@ def get_system(key: SystemKey, session: SessionDep, _: CanReadFeeds) -> System:
 def list_places(key: SystemKey, session: SessionDep, _: CanReadFeeds, paging: PagingDep) -> Page[Place]:
     """Places of a system, and how long nothing moved there."""
     service.get_system(session, key)
-    after = paging.key(1)
+    after = paging.key((int,))
     found = service.list_places(session, key, after[0] if after else None, paging.limit + 1)
     items, following = cut(found, paging.limit, lambda place: (place.id,))
     return Page(items=list(items), next=following)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 from uuid import UUID
 
@@ -92,7 +93,9 @@ def get_system(session: Session, key: str) -> System:
 def list_feeds(session: Session, key: str | None = None) -> list[Feed]:
     """Every feed of every system (or of one), with its age and state now."""
     reports = _reports(session, key)
-    return [_feed(row, reports.get(row["system"], {})) for row in session.execute(_FEEDS, {"key": key}).mappings()]
+    return [
+        _feed(row, reports.get(row["system"], _Report())) for row in session.execute(_FEEDS, {"key": key}).mappings()
+    ]
 
 
 def list_places(session: Session, key: str, after: int | None = None, limit: int = 200) -> list[Place]:
@@ -170,10 +173,9 @@ def _system(row: RowMapping, feeds: list[Feed], agents: list[Agent]) -> System:
     )
 
 
-def _feed(row: RowMapping, report: dict[str, Any]) -> Feed:
-    own = report.get("streams", {}).get(row["stream"], {})
+def _feed(row: RowMapping, report: _Report) -> Feed:
     state = "held" if row["held_batch_id"] else _state(row["age_seconds"], row["sla_seconds"])
-    return Feed(**row, state=state, spool=report.get("spool"), agent_error=own.get("error"))
+    return Feed(**row, state=state, spool=report.spool, agent_error=report.errors.get(row["stream"]))
 
 
 def _place(row: RowMapping) -> Place:
@@ -189,7 +191,28 @@ def _agents(session: Session, key: str | None) -> list[tuple[str, Agent]]:
     return [(r.system, Agent(r.id, r.name, r.last_seen_at, r.seen_seconds, r.is_disabled)) for r in rows]
 
 
-def _reports(session: Session, key: str | None) -> dict[str, dict[str, Any]]:
-    """What agents last said of each system: `spool` (batches waiting there) and `streams` by name, with `error`."""
-    rows = session.execute(_AGENTS, {"key": key})
-    return {r.system: r.health.get("systems", {}).get(r.system, {}) for r in rows if isinstance(r.health, dict)}
+@dataclass(frozen=True)
+class _Report:
+    """What an agent last said of one system."""
+
+    spool: int | None = None
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+def _reports(session: Session, key: str | None) -> dict[str, _Report]:
+    """By system; an agent may report of several, and nothing it says is taken on trust."""
+    told = [row.health for row in session.execute(_AGENTS, {"key": key}) if isinstance(row.health, dict)]
+    systems = [one for health in told for one in _listed(health, "systems")]
+    return {str(one.get("system")): _report(one) for one in systems}
+
+
+def _report(told: dict[str, Any]) -> _Report:
+    spool = told.get("spool")
+    ready = spool.get("ready") if isinstance(spool, dict) else None
+    errors = {str(s.get("stream")): str(s["last_error"]) for s in _listed(told, "streams") if s.get("last_error")}
+    return _Report(ready if isinstance(ready, int) else None, errors)
+
+
+def _listed(told: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    listed = told.get(name)
+    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []

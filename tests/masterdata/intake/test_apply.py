@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from tests.masterdata.intake.conftest import T0, Plant, move, stock
+from tests.masterdata.plant import T0, Plant, move, stock
 
 
 def account(batch: dict[str, Any]) -> tuple[str, int, int, int, int]:

@@ -16,8 +16,8 @@ from hub.database import Tenancy
 from hub.errors import Conflict, NotFound, Unprocessable
 from masterdata.intake import events, rows
 from masterdata.intake.schemas import EventAccount, EventsIn
-from tests.masterdata.intake.conftest import T0, Plant, move, stock
 from tests.masterdata.intake.test_quarantine import FAULTS, MOVES
+from tests.masterdata.plant import T0, Plant, move, stock
 
 
 def lines(given: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.masterdata.intake.conftest import Plant, stock
+from tests.masterdata.plant import Plant, stock
 
 ROOT = Path(__file__).parents[3]
 ROWS = [stock("A", 1), stock("A", 2), stock("B", 5), stock("C", 1) | {"quantity": None}]

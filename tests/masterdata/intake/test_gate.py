@@ -11,7 +11,7 @@ from sqlalchemy import text
 from hub.columns import new_id
 from hub.errors import Conflict
 from masterdata.intake import decide, service
-from tests.masterdata.intake.conftest import Plant, stock
+from tests.masterdata.plant import Plant, stock
 
 FULL = [stock(f"M{n:03}", 10) for n in range(40)]
 

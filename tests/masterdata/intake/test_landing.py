@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from hub.errors import NotFound
 from masterdata.intake import landing, retention, rows
-from tests.masterdata.intake.conftest import Plant, stock
+from tests.masterdata.plant import Plant, stock
 
 
 def age(plant: Plant, days: float) -> None:

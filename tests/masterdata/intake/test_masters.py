@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.masterdata.intake.conftest import T0, Plant, stock
+from tests.masterdata.plant import T0, Plant, stock
 
 
 def material(item: str, **more: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 from hub.columns import new_id
 from masterdata.intake import replay
 from masterdata.intake.schemas import UnitIn
-from tests.masterdata.intake.conftest import T0, Plant, move, stock
+from tests.masterdata.plant import T0, Plant, move, stock
 
 GOOD = stock("A", 1)
 FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from hub.errors import Conflict, HubError, NotFound, Unprocessable
 from masterdata.intake import landing, upload
 from masterdata.intake.upload import Chunk, DigestMismatch, WrongOffset
-from tests.masterdata.intake.conftest import Plant, parquet, stock
+from tests.masterdata.plant import Plant, parquet, stock
 
 SMALL = parquet("stock_positions", [stock("A", 1)])
 LARGE = parquet("stock_positions", [stock(f"M{n * 7919 % 20_011:06}", n * 31 % 977) for n in range(20_000)])

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 from sqlalchemy import Engine, text
-from sqlalchemy.orm import Session
 
 from connectors.contract import ROW_GROUP_ROWS, BatchHeader, streams
 from hub.columns import new_id
 from hub.database import Tenancy, unit_of_work
-from hub.settings import settings
 from identity.principal import Principal
 from identity.scopes import AGENT_SCOPES
 from masterdata.intake import upload
@@ -147,22 +142,3 @@ class Plant:
             " on m.organisation_id = p.organisation_id and m.id = p.material_id group by 1 order by 1"
         )
         return {row["item_id"]: row["quantity"].normalize() + 0 for row in rows}
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr(settings(), "home", tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def plant(committed_db: Any) -> Plant:
-    with Session(committed_db.owner_engine) as session, session.begin():
-        session.execute(
-            text(
-                "insert into unit (code, name_zh, name_en, symbol_zh, symbol_en, dimension, numerator, denominator,"
-                " decimals) values ('C62', '个', 'piece', '个', 'pc', 'count', 1, 1, 0),"
-                " ('KGM', '千克', 'kilogram', '千克', 'kg', 'mass', 1, 1, 3) on conflict do nothing"
-            )
-        )
-    return Plant(committed_db.engine)
