@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,9 @@ def world() -> World:
 @pytest.fixture(scope="session")
 def plants(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoGroup]:
     group = build(server.dsn(), tmp_path_factory.mktemp("group"), SCALE, lambda what, part: None, NOW)
+    for path in (group.folder / "luyu").iterdir():
+        # A workbook without a done-file counts only when it has rested for two seconds.
+        os.utime(path, (path.stat().st_mtime - 10,) * 2)
     group.start_servers()
     yield group
     group.stop()
