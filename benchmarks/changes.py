@@ -128,22 +128,10 @@ def _upload(hub: Deployment, client: httpx.Client, file: Path) -> None:
 
 
 def _event(prefix: str, count: int, start: int) -> dict[str, Any]:
-    lines = [
-        {k: str(v) if isinstance(v, Decimal) else v for k, v in one.items()} for one in _lines(count, prefix, start)
-    ]
-    return json.loads(
-        json.dumps(
-            {
-                "batch_id": str(new_id()),
-                "system": "p00",
-                "organisation": "p00",
-                "stream": "stock_movements",
-                "observed_at": datetime.now(UTC),
-                "lines": lines,
-            },
-            default=lambda v: v.isoformat(),
-        )
-    )
+    event = {"batch_id": new_id(), "system": "p00", "organisation": "p00", "stream": "stock_movements"}
+    event |= {"observed_at": datetime.now(UTC).isoformat(), "lines": list(_lines(count, prefix, start))}
+    plain: dict[str, Any] = json.loads(json.dumps(event, default=str))
+    return plain
 
 
 def _wire(hub: Deployment) -> Wire:
@@ -213,18 +201,7 @@ def _apply_bare(
 ) -> None:
     _bind(connection, org)
     staging.create(connection)
-    columns = (
-        "item_id",
-        "place_id",
-        "status",
-        "unit",
-        "quantity",
-        "booked_at",
-        "occurred_at",
-        "kind",
-        "document",
-        "line",
-    )
+    columns = "item_id, place_id, status, unit, quantity, booked_at, occurred_at, kind, document, line"
     with connection.cursor().copy(
         f"copy stage_movement ({', '.join(columns)}, line, lot, owner, row_no) from stdin"
     ) as copy:

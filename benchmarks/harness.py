@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -140,7 +141,7 @@ def _found(made: Deployment, keys: Sequence[str]) -> str:
 
 def _person(session: Session, organisation_id: UUID, email: str, readable: tuple[UUID, ...]) -> None:
     set_tenancy(session, Tenancy(readable, organisation_id))
-    roles = list(ROLES)
+    roles: list[Any] = list(ROLES)
     person_id = add_person(session, organisation_id, PersonIn(email=email, name=email, roles=roles, locale="en"))
     person = session.get(Person, person_id)
     if person is not None:
