@@ -74,7 +74,7 @@ class Marks:
         old = f' data-o="{thin}" data-seen-o="{seen:.0f}"' if thin != thick else ""
         return Markup(aged + old)  # noqa: S704 - numbers only
 
-    def sla(self, age: AgeLike, is_part: bool = False) -> Markup:  # noqa: FBT001, FBT002 - a template's flag
+    def sla(self, age: AgeLike, is_part: bool = False) -> Markup:
         """Age always, the word if it is not fresh; `is_part` where only a part of a sum is that old."""
         state, seconds = age.state, age.age_seconds
         part = " data-part" if is_part else ""

@@ -135,7 +135,7 @@ def render(
     language = language_of(request, viewer)
     html = environment(language, viewer.zone if viewer else settings().zone).get_template(template).render(
         request=request, path=request.url.path, viewer=viewer, frame=_frame(request, viewer), now=datetime.now(UTC),
-        past=None, density=_density(viewer), **values,
+        density=_density(viewer), **({"past": None} | values),
     )  # fmt: skip
     answer = HTMLResponse(html, status_code=status)
     if "lang" in request.query_params and viewer is None:

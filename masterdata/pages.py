@@ -1,0 +1,14 @@
+"""Every page of stock and of its data, as one router."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from masterdata.golden import pages as golden
+from masterdata.intake import pages as intake
+from masterdata.landscape import pages as landscape
+from masterdata.materials import pages as materials
+
+router = APIRouter(include_in_schema=False)
+for part in (golden, landscape, intake, materials):
+    router.include_router(part.router)

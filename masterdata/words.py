@@ -1,0 +1,109 @@
+"""What codes of the contract are called on a page, Chinese and English: kinds of movement, states, reasons, streams."""
+
+from __future__ import annotations
+
+from typing import Final
+
+Pair = tuple[str, str]
+
+KINDS: Final[dict[str, Pair]] = {
+    "receipt": ("收货", "receipt"),
+    "issue": ("发料", "issue"),
+    "transfer": ("移库", "transfer"),
+    "count": ("盘点", "count"),
+    "adjustment": ("调整", "adjustment"),
+    "return": ("退货", "return"),
+}
+STATUSES: Final[dict[str, Pair]] = {
+    "unrestricted": ("可用", "unrestricted"),
+    "quality": ("质检", "quality"),
+    "blocked": ("冻结", "blocked"),
+    "in_transit": ("在途", "in transit"),
+}
+STOCKS: Final[dict[str, Pair]] = {
+    "on_hand": ("有现有量", "on hand"),
+    "available": ("有可用量", "available"),
+    "reserved": ("有预留", "reserved"),
+    "in_transit": ("有在途", "in transit"),
+    "quality": ("在质检", "in quality"),
+    "blocked": ("被冻结", "blocked"),
+    "negative": ("有负数", "negative"),
+    "apart": ("缺换算，单列", "without factor"),
+}
+STREAMS: Final[dict[str, Pair]] = {
+    "materials": ("物料", "materials"),
+    "material_units": ("物料单位", "material units"),
+    "locations": ("库位", "locations"),
+    "partners": ("往来单位", "partners"),
+    "stock_positions": ("库存快照", "stock"),
+    "stock_movements": ("库存流水", "movements"),
+    "purchase_orders": ("采购订单行", "order lines"),
+    "demand": ("领用与销售", "demand"),
+}
+BATCH_STATES: Final[dict[str, Pair]] = {
+    "announced": ("已通知", "announced"),
+    "landed": ("已落地，待入账", "landed, waits"),
+    "applied": ("已入账", "applied"),
+    "held": ("待放行", "held"),
+    "rejected": ("已退回", "rejected"),
+    "failed": ("入账失败", "failed"),
+}
+REASONS: Final[dict[str, Pair]] = {
+    "unreadable": ("代理读不出这一行", "The agent could not read the row"),
+    "missing": ("缺少必填的值", "A required value is missing"),
+    "invalid_value": ("不是约定的取值", "Not one of the contract's values"),
+    "invalid_pattern": ("格式不合约定", "Not of the form the contract requires"),
+    "out_of_range": ("超出约定的范围", "Outside the contract's limits"),
+    "too_long": ("文字过长", "Longer than a text may be"),
+    "invalid_text": ("含有不允许的字符", "Holds a character no text may hold"),
+    "in_future": ("来源时间在读取之后", "The source time lies after the read"),
+    "unknown_unit": ("单位不在本系统的词典里", "The unit is not in this system's dictionary"),
+    "duplicate_key": ("同一键有内容不同的行", "Rows of one key say different things"),
+    "key_incomplete": ("同一库存键另有一行读不出", "Another row of the same stock key is unreadable"),
+}
+CHECKS: Final[dict[str, Pair]] = {
+    "rows_min": ("行数减少", "Fewer rows"),
+    "rows_max": ("行数增多", "More rows"),
+    "value_min": ("金额下降", "Value falls"),
+    "value_max": ("金额上升", "Value rises"),
+    "negative_max": ("负库存占比", "Share of negative stock"),
+    "overlap_min": ("原有项仍在", "Keys kept"),
+    "quarantined_max": ("隔离占比", "Share quarantined"),
+    "empty": ("文件为空", "Empty file"),
+    "unreadable_key": ("有行读不出键", "A row without a readable key"),
+}
+MATCHED: Final[dict[str, Pair]] = {
+    "number": ("黄金编号", "golden id"),
+    "code": ("料号", "code"),
+    "gtin": ("GTIN", "GTIN"),
+    "mpn": ("件号", "part number"),
+    "name": ("名称", "name"),
+}
+KPIS: Final[dict[str, Pair]] = {
+    "value": ("集团库存金额", "Group stock value"),
+    "days_of_inventory": ("库存周转天数", "Days of inventory"),
+    "duplicate_share": ("重复持有占比", "Duplicate share"),
+    "dormant_value": ("呆滞金额", "Dormant value"),
+    "stale_share": ("陈旧占比", "Stale share"),
+}
+ATTRIBUTES: Final[dict[str, Pair]] = {
+    "name": ("名称", "Name"),
+    "name_zh": ("中文名称", "Chinese name"),
+    "name_en": ("英文名称", "English name"),
+    "specification": ("规格", "Specification"),
+    "class_code": ("分类", "Class"),
+    "base_unit": ("库存单位", "Stock unit"),
+    "unit": ("单位", "Unit"),
+    "gtin": ("GTIN", "GTIN"),
+    "brand": ("品牌", "Brand"),
+    "mpn": ("件号", "Part number"),
+}
+TABLES: Final = {
+    "kinds": KINDS, "statuses": STATUSES, "stocks": STOCKS, "streams": STREAMS, "batch_states": BATCH_STATES,
+    "reasons": REASONS, "checks": CHECKS, "matched": MATCHED, "kpis": KPIS, "attributes": ATTRIBUTES,
+}  # fmt: skip
+
+
+def word(table: str, key: str) -> Pair:
+    """The pair for a code; a code that has no words yet stands for itself."""
+    return TABLES[table].get(key, (key, key))
