@@ -107,6 +107,10 @@ def test_postgresql_reads_one_consistent_state(server: Server) -> None:
         db.execute("update t set q = 9; delete from t where n > 55000")
         rest = [row for page in pages for row in page.rows]
     assert len(first.rows) + len(rest) == 60_000
+    # The clock and the query see one state, and nothing can be written.
+    asked = "select current_setting('transaction_isolation'), current_setting('transaction_read_only')"
+    source = open_source("sql", {"url": dsn.replace("postgresql:", "postgresql+psycopg:")})
+    assert rows(source, {"query": asked}) == [("repeatable read", "on")]
     assert {q for _, q in rest} == {Decimal("1.10")}
     server.drop_database("consistent")
 
