@@ -43,9 +43,16 @@ class Paging:
     limit: int = DEFAULT
     after: str | None = None
 
-    def key(self, length: int) -> tuple[Any, ...] | None:
-        """The key that the page starts after, of `length` parts; None: from the start."""
-        return None if self.after is None else decode(self.after, length)
+    def key(self, kinds: Sequence[type]) -> tuple[Any, ...] | None:
+        """The key that the page starts after, a part of each kind; None: from the start."""
+        return None if self.after is None else decode(self.after, kinds)
+
+    def typed(self, *types: type) -> tuple[Any, ...] | None:
+        """As `key`, and each part is of its type; raises Unprocessable for a cursor of another list."""
+        key = self.key(len(types))
+        if key is not None and not all(type(part) is wanted for part, wanted in zip(key, types, strict=True)):
+            raise _foreign()
+        return key
 
 
 def paging(
@@ -59,22 +66,31 @@ PagingDep = Annotated[Paging, Depends(paging)]
 
 
 def encode(key: Sequence[Any]) -> str:
-    """A cursor out of a key: text, whole numbers, truth, UUID, Decimal, dates and instants, None."""
+    """A cursor out of a key: text, whole numbers, UUID, Decimal, dates and instants."""
     raw = json.dumps([_mark(part) for part in key], ensure_ascii=False, separators=(",", ":"))
     return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
 
 
-def decode(cursor: str, length: int) -> tuple[Any, ...]:
-    """The key in a cursor; raises Unprocessable for anything that `encode` did not make for a key of this length."""
+def decode(cursor: str, kinds: Sequence[type]) -> tuple[Any, ...]:
+    """The key in a cursor; raises Unprocessable for anything that `encode` did not make for a key of these kinds."""
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         parts = json.loads(raw)
         key = tuple(_unmark(part) for part in parts)
     except (binascii.Error, ValueError, ArithmeticError, TypeError, KeyError, RecursionError) as error:
         raise _foreign() from error
-    if not isinstance(parts, list) or len(key) != length or any("\0" in part for part in key if isinstance(part, str)):
+    if not isinstance(parts, list) or [type(part) for part in key] != list(kinds) or not all(map(_fits, key)):
         raise _foreign()
     return key
+
+
+def _fits(part: Any) -> bool:
+    """What the database can compare with: text without NUL, 64-bit numbers, instants with their zone."""
+    if isinstance(part, str):
+        return "\0" not in part
+    if isinstance(part, int):
+        return -(2**63) <= part < 2**63
+    return part.tzinfo is not None if isinstance(part, datetime) else True
 
 
 def cut(rows: Sequence[T], limit: int, key: Callable[[T], Sequence[Any]]) -> tuple[Sequence[T], str | None]:

@@ -86,7 +86,7 @@ class Supervisor:
                 child.failures = 0 if now - child.began > SETTLED_SECONDS else child.failures + 1
                 child.due = now + min(0.2 * 2**child.failures, LONGEST_WAIT)
                 code = child.process.returncode if child.process else None
-                log.warning("process_died", name=child.name, code=code, log=str(child.output))
+                log.warning("process_died", child=child.name, code=code, log=str(child.output))
             elif now >= child.due:
                 child.due = 0.0
                 child.start()
@@ -104,7 +104,7 @@ class Supervisor:
             try:
                 child.process.wait(max(deadline - time.monotonic(), 0.1))
             except subprocess.TimeoutExpired:
-                log.warning("process_killed", name=child.name)
+                log.warning("process_killed", child=child.name)
                 child.process.kill()
                 child.process.wait()
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from fastapi import APIRouter
 from sqlalchemy.orm import Session
 
-from hub.web import SessionDep
+from hub.paging import Page, PagingDep, cut
+from hub.web import Router, SessionDep
 from identity.access import CanReadFeeds, CanWriteBatches, CanWriteSystems
 from identity.agents import service
 from identity.agents.schemas import (
@@ -25,13 +25,16 @@ from identity.agents.schemas import (
 )
 from identity.models import Agent
 
-router = APIRouter(prefix="/v1/agents", tags=["agents"])
+# Not an idempotent one: answers with a code must not be kept.
+router = Router(prefix="/v1/agents", tags=["agents"])
 
 
-@router.get("", response_model=list[AgentOut])
-def list_agents(session: SessionDep, _: CanReadFeeds) -> list[AgentOut]:
+@router.get("")
+def list_agents(session: SessionDep, _: CanReadFeeds, page: PagingDep) -> Page[AgentOut]:
     """Agents of the organisations you may read, with their last report."""
-    return shown(session, service.list_agents(session))
+    rows = service.list_agents(session, after=page.typed(str, UUID), limit=page.limit + 1)
+    agents, after = cut(rows, page.limit, lambda a: (a.name, a.id))
+    return Page(items=shown(session, agents), next=after)
 
 
 @router.post("", response_model=CodeOut, status_code=201)

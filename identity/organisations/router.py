@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from hub.models import Organisation
-from hub.web import SessionDep
+from hub.web import Router, SessionDep
 from identity.access import CanReadFeeds, CanWritePeople
 from identity.organisations import service
 from identity.organisations.schemas import OrganisationIn, OrganisationOut
 
-router = APIRouter(prefix="/v1/organisations", tags=["organisations"])
+router = Router(prefix="/v1/organisations", tags=["organisations"])
 
 
 @router.get("", response_model=list[OrganisationOut])

@@ -5,22 +5,27 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
-from hub.web import SessionDep
+from hub.paging import Page, PagingDep, cut
+from hub.web import Router, SessionDep
 from identity.access import CanReadPeople, CanWritePeople
 from identity.people import service
 from identity.people.schemas import MemberOut, PersonIn, PersonPatch
 
-router = APIRouter(prefix="/v1/people", tags=["people"])
+router = Router(prefix="/v1/people", tags=["people"])
 
 Of = Annotated[UUID | None, Query(description="the organisation; default: the one you act for")]
 
 
-@router.get("", response_model=list[MemberOut])
-def list_people(session: SessionDep, _: CanReadPeople, organisation_id: UUID | None = None) -> list[MemberOut]:
+@router.get("")
+def list_people(
+    session: SessionDep, _: CanReadPeople, page: PagingDep, organisation_id: UUID | None = None
+) -> Page[MemberOut]:
     """Members of one organisation, or of every organisation you may read."""
-    return [m.out for m in service.list_members(session, organisation_id, limit=1_000)]
+    rows = service.list_members(session, organisation_id, after=page.typed(str, UUID), limit=page.limit + 1)
+    members, after = cut(rows, page.limit, lambda m: (m.person.email, m.membership.organisation_id))
+    return Page(items=[m.out for m in members], next=after)
 
 
 @router.post("", response_model=MemberOut, status_code=201)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -62,7 +63,7 @@ def list_batches(
     state: BatchState | None = None,
 ) -> Page[Batch]:
     """Batches, newest first."""
-    key = paging.key(2)
+    key = paging.key((datetime, UUID))
     filters = {"system": system, "stream": stream, "state": state}
     found = service.list_batches(session, filters, None if key is None else (key[0], key[1]), paging.limit + 1)
     items, following = cut(found, paging.limit, lambda b: (b.announced_at, b.id))
@@ -121,7 +122,7 @@ def list_quarantine(
     filters: Annotated[RowFilters, Depends()],
 ) -> Page[QuarantinedRow]:
     """Quarantined rows, newest first."""
-    key = paging.key(1)
+    key = paging.key((int,))
     found = service.list_quarantine(session, asdict(filters), key[0] if key else None, paging.limit + 1)
     items, following = cut(found, paging.limit, lambda row: (row.id,))
     return Page(items=list(items), next=following)
