@@ -16,7 +16,6 @@ from identity.principal import Principal
 
 T = TypeVar("T")
 Field = Annotated[str, Form(max_length=500)]
-Choice = Annotated[list[str], Form(max_length=20)]
 
 
 def attempt(session: Session, me: Principal, action: Callable[[], T]) -> tuple[T | None, str]:

@@ -13,6 +13,7 @@ from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBea
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
+from hub import idempotency
 from hub.database import Tenancy, set_tenancy
 from hub.errors import Forbidden, NotFound, Unauthenticated
 from hub.web import SessionDep
@@ -99,6 +100,7 @@ def authorize(
         )
     request.state.principal = principal
     set_tenancy(session, principal.tenancy)
+    idempotency.begin(request, session, f"{principal.kind}:{principal.id}", principal.organisation_id)
     return principal
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import delete, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -37,8 +37,12 @@ class Code(NamedTuple):
     expires_at: datetime
 
 
-def list_agents(session: Session) -> Sequence[Agent]:
-    return session.scalars(select(Agent).order_by(Agent.name, Agent.id).limit(1_000)).all()
+def list_agents(session: Session, after: tuple[Any, ...] | None = None, limit: int = 1_000) -> Sequence[Agent]:
+    """By name, after the given name and id."""
+    found = select(Agent).order_by(Agent.name, Agent.id).limit(limit)
+    if after is not None:
+        found = found.where(tuple_(Agent.name, Agent.id) > after)
+    return session.scalars(found).all()
 
 
 def get_agent(session: Session, agent_id: UUID) -> Agent:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
@@ -44,7 +44,7 @@ class Member(NamedTuple):
 
 
 def list_members(
-    session: Session, organisation_id: UUID | None = None, after: tuple[str, UUID] | None = None, limit: int = 100
+    session: Session, organisation_id: UUID | None = None, after: tuple[Any, ...] | None = None, limit: int = 100
 ) -> Sequence[Member]:
     """Members by e-mail and organisation, after the given pair."""
     found = _members().order_by(Person.email, Membership.organisation_id).limit(limit)
