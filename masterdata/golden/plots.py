@@ -64,11 +64,16 @@ def _others(bands: Sequence[charts.Band], say: Speaker) -> charts.Band:
 
 
 def history(session: Session, number: str, moment: Moment, say: Speaker, decimals: int | None) -> Plot | None:
-    """Stock over a year as a step line; looking back, what was known then is drawn beside what is known now."""
+    """Stock over a year; looking back, what was known then is drawn beside what is known now."""
     now = service.get_history(session, number, DAYS, LIVE)
+    then = service.get_history(session, number, DAYS, Moment(None, moment.known_at)) if moment.known_at else None
+    return drawn(now, then, moment, say, decimals)
+
+
+def drawn(now: History, then: History | None, moment: Moment, say: Speaker, decimals: int | None) -> Plot | None:
+    """The history as a step line, `then` dashed beside it."""
     if not now.points:
         return None
-    then = service.get_history(session, number, DAYS, Moment(None, moment.known_at)) if moment.known_at else None
     end = datetime.now(UTC)
     start = min(now.points[0].at, end - timedelta(days=1))
     span = (end - start).total_seconds()
