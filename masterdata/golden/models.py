@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Index, String
+from sqlalchemy import ARRAY, BigInteger, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.columns import Instant, OrganisationKey, Quantity
@@ -68,6 +68,6 @@ class MaterialSearch(Base):
     material_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     owner_id: Mapped[UUID]
     golden_id: Mapped[int] = mapped_column(BigInteger)
-    codes: Mapped[list[str]] = mapped_column(ARRAY(String))
+    codes: Mapped[list[str]] = mapped_column(ARRAY(Text))
     words: Mapped[str]
-    grams: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    grams: Mapped[list[str]] = mapped_column(ARRAY(Text))

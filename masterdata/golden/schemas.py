@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
+from masterdata.materials.schemas import RateAge
+
 State = Literal["fresh", "late", "stale", "held", "unknown"]
 Sort = Literal["value", "quantity", "holders", "name", "age", "number"]
 StockStatus = Literal["on_hand", "available", "reserved", "in_transit", "quality", "blocked", "negative", "apart"]
@@ -129,6 +131,7 @@ class InventoryQuery:
     descending: bool = True
     after: str | None = None
     limit: int = 50
+    language: Literal["zh", "en"] = "zh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,6 +343,7 @@ class Position:
     id: int
     number: str
     organisation: str
+    organisation_id: UUID
     system: str
     item_id: str
     item_code: str | None
@@ -358,7 +362,7 @@ class Position:
     is_marked: bool
     age: Age
     batch_id: UUID
-    row_no: int
+    row_no: int | None
     trace_id: str
 
 
@@ -415,8 +419,11 @@ class MovementPage:
 
 @dataclass(frozen=True, slots=True)
 class HistoryPoint:
+    """`is_estimated`: a part runs back along remembered movements, before its first observation."""
+
     at: datetime
     quantity: Decimal
+    is_estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -536,12 +543,3 @@ class Overview:
     sla: dict[State, Decimal]
     """Value by the state of its source."""
     rates: list[RateAge]
-
-
-@dataclass(frozen=True, slots=True)
-class RateAge:
-    currency: str
-    rate: Decimal
-    rate_on: date
-    age_days: int
-    is_stale: bool

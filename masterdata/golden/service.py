@@ -2,67 +2,28 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from masterdata.golden.changes import list_changes
+from masterdata.golden.history import get_history
+from masterdata.golden.holders import find_holders, get_holders, search
+from masterdata.golden.inventory import list_inventory, list_rows
+from masterdata.golden.material import get_material
+from masterdata.golden.overview import get_overview
+from masterdata.golden.positions import get_trail, list_movements, list_positions
+from masterdata.golden.totals import get_totals, list_facets
 
-from sqlalchemy.orm import Session
-
-from masterdata.golden.schemas import (
-    LIVE,
-    ChangePage,
-    Facets,
-    Found,
-    History,
-    Hit,
-    Holders,
-    InventoryPage,
-    InventoryQuery,
-    InventoryTotals,
-    Material,
-    Moment,
-    MovementPage,
-    MovementQuery,
-    Overview,
-    PositionPage,
-    Trail,
-)
-
-
-def list_inventory(session: Session, query: InventoryQuery) -> InventoryPage: ...
-
-
-def get_totals(session: Session, query: InventoryQuery) -> InventoryTotals: ...
-
-
-def list_facets(session: Session) -> Facets: ...
-
-
-def search(session: Session, text: str, limit: int = 20) -> list[Hit]: ...
-
-
-def find_holders(session: Session, text: str, limit: int = 5) -> Found: ...
-
-
-def get_holders(session: Session, number: str, moment: Moment = LIVE) -> Holders: ...
-
-
-def get_material(session: Session, number: str, moment: Moment = LIVE) -> Material: ...
-
-
-def list_positions(
-    session: Session, number: str, after: str | None = None, limit: int = 50, moment: Moment = LIVE
-) -> PositionPage: ...
-
-
-def list_movements(session: Session, query: MovementQuery) -> MovementPage: ...
-
-
-def get_history(session: Session, number: str, days: int = 365, moment: Moment = LIVE) -> History: ...
-
-
-def get_trail(session: Session, organisation_id: UUID, position_id: int) -> Trail: ...
-
-
-def list_changes(session: Session, after: int = 0, limit: int = 100) -> ChangePage: ...
-
-
-def get_overview(session: Session) -> Overview: ...
+__all__ = [
+    "find_holders",
+    "get_history",
+    "get_holders",
+    "get_material",
+    "get_overview",
+    "get_totals",
+    "get_trail",
+    "list_changes",
+    "list_facets",
+    "list_inventory",
+    "list_movements",
+    "list_positions",
+    "list_rows",
+    "search",
+]

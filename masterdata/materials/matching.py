@@ -15,5 +15,7 @@ def refresh(connection: psycopg.Connection, organisation_id: UUID, material_ids:
     matching until the commit, so call it late."""
     if not material_ids:
         return 0
-    row = connection.execute("select materials_match(%s, %s::bigint[])", [organisation_id, list(material_ids)]).fetchone()
+    row = connection.execute(
+        "select materials_match(%s, %s::bigint[])", [organisation_id, list(material_ids)]
+    ).fetchone()
     return int(row[0]) if row else 0

@@ -17,7 +17,7 @@ MATERIAL = ["source_material.organisation_id", "source_material.id"]
 
 class GoldenMaterial(Base):
     """One material of the group. Group-wide, of no tenant: names and unit are survivorship's current choice; `identity` is
-    what its members share (gtin:…, mpn:…, xref:…, own:…)."""
+    what its members share (gtin:…, mpn:…, xref:…, own:…), `rule` and `confidence` its weakest link."""
 
     __tablename__ = "golden_material"
 
@@ -31,6 +31,8 @@ class GoldenMaterial(Base):
     created_at: Mapped[Now]
     merged_into_id: Mapped[int | None] = mapped_column(BigInteger)
     identity: Mapped[str]
+    rule: Mapped[str]
+    confidence: Mapped[Decimal]
 
 
 class SourceMaterial(Base):

@@ -1,14 +1,17 @@
 -- What each organisation holds of a golden material, in the golden unit and its own currency: one row per row of
 -- material_stock, kept in the transaction that moves stock, a link, a factor or a cost.
 
--- From any unit of a material to its base unit: the same, the same dimension of Rec 20, or the material's own fact.
+-- From any unit of a material to its base unit: the same, the same dimension of Rec 20, or the material's own fact in
+-- force at `valid_at` as known at `known_at`.
 create function unit_ratio(from_unit text, to_unit text, material bigint, org uuid,
+                           valid_at timestamptz default 'infinity', known_at timestamptz default 'infinity',
                            out numerator numeric, out denominator numeric)
 language sql stable as $$
     with fact as (
         select distinct on (f.unit) f.unit, f.numerator * 1000000000 as n, f.denominator * 1000000000 as d
         from material_unit f
-        where f.organisation_id = org and f.material_id = material and f.valid_from <= clock_timestamp()
+        where f.organisation_id = org and f.material_id = material
+          and f.valid_from <= least(valid_at, clock_timestamp()) and f.recorded_at <= known_at
         order by f.unit, f.valid_from desc, f.recorded_at desc
     ), road as (
         select 1 as rank, '' as via, 1::numeric as n, 1::numeric as d where from_unit = to_unit

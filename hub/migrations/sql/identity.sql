@@ -7,23 +7,21 @@ create function identity_neighbours(seeds bigint[]) returns bigint[]
 language plpgsql stable as $$
 declare
     found bigint[] := seeds;
-    grown bigint[];
+    edge bigint[] := seeds;
 begin
-    loop
-        select array_agg(id) into grown from (
-            select unnest(found) as id
-            union
-            select other.material_id from unnest(found) as given(id)
-            join material_key mine on mine.material_id = given.id
+    while cardinality(edge) > 0 loop
+        select coalesce(array_agg(id), '{}') into edge from (
+            select other.material_id as id from unnest(edge) as given(id)
+            join material_key mine on mine.material_id = given.id and not mine.is_shared
             join material_key other on other.kind = mine.kind and other.key = mine.key
-            where not mine.is_shared
             union
-            select other.id from unnest(found) as given(id)
+            select other.id from unnest(edge) as given(id)
             join source_material mine on mine.id = given.id
             join source_material other on other.golden_id = mine.golden_id
+            except
+            select unnest(found)
         ) x;
-        exit when coalesce(cardinality(grown), 0) = coalesce(cardinality(found), 0);
-        found := grown;
+        found := found || edge;
     end loop;
     return found;
 end
@@ -166,7 +164,8 @@ begin
         select l.label, m.golden_id as held from unnest(labels, members) as l(label, id)
         join source_material m on m.id = l.id
     ), named as (
-        select distinct x.label, g.id from member x join golden_material g on x.label = 'xref:' || g.number
+        select distinct x.label, g.id from member x join golden_material g on g.number = substr(x.label, 6)
+        where x.label like 'xref:GM-%'
     ), claim as (
         select distinct on (x.held) x.held, x.label from member x
         where x.held is not null and not exists (select from named n where n.id = x.held)
@@ -177,8 +176,8 @@ begin
         select c.label, min(c.held) from claim c
         where not exists (select from named n where n.label = c.label) group by c.label
     ), made as (
-        insert into golden_material (number, unit, identity)
-        select 'GM-' || lpad(nextval('golden_number')::text, 7, '0'), 'C62', x.label
+        insert into golden_material (number, unit, identity, rule, confidence)
+        select 'GM-' || lpad(nextval('golden_number')::text, 7, '0'), 'C62', x.label, 'own', 1
         from (select distinct m.label from member m where not exists (select from won w where w.label = m.label)
               order by m.label) x
         returning id, identity
@@ -218,8 +217,7 @@ begin
     ), moved as materialized (
         select m.organisation_id, m.id, m.golden_id as held, g.golden_id, g.rule, g.label,
                case g.rule when 'gtin' then 0.99 when 'mpn' then 0.97 else 1 end as confidence,
-               jsonb_strip_nulls(jsonb_build_object('identity', g.label, 'gtin', gtin_key(m.gtin),
-                   'brand', m.brand, 'mpn', m.mpn, 'group', nullif(split_part(g.label, 'xref:', 2), ''))) as evidence
+               jsonb_strip_nulls(jsonb_build_object('identity', g.label, 'gtin', m.gtin, 'brand', m.brand, 'mpn', m.mpn)) as evidence
         from goal g join source_material m on m.id = g.id
         where m.golden_id is distinct from g.golden_id or m.rule is distinct from g.rule
     ), noted as (
@@ -246,10 +244,15 @@ $$;
 -- A material's name in one language: the given one, else `name` where it is written in that language, with the
 -- specification if it does not hold it yet.
 create function full_name(given text, name text, specification text, is_han boolean) returns text
-language sql immutable parallel safe as $$
-    select left(case when n is null or s is null or position(lower(s) in lower(n)) > 0 then n else n || ' ' || s end, 300)
-    from (select coalesce(nullif(trim(given), ''), case when (name ~ '[\u4e00-\u9fff]') = is_han then nullif(trim(name), '') end) as n,
-                 nullif(trim(specification), '') as s) x
+language plpgsql immutable parallel safe as $$
+declare
+    words text := coalesce(given, case when (name ~ '[\u4e00-\u9fff]') = is_han then name end);
+begin
+    if words is null or specification is null or strpos(lower(words), lower(specification)) > 0 then
+        return left(words, 300);
+    end if;
+    return left(words || ' ' || specification, 300);
+end
 $$;
 
 -- The golden attributes that survive: names the fullest (then the first in order), all else the commonest value.
@@ -260,25 +263,28 @@ declare
     turned bigint[];
 begin
     with member as (
-        select g.id, g.unit as was, full_name(m.name_zh, m.name, m.specification, true) as zh,
-               full_name(m.name_en, m.name, m.specification, false) as en, m.class_code,
-               gtin_key(m.gtin) as gtin,
+        select g.id, g.unit as was, m.rule, m.confidence, full_name(m.name_zh, m.name, m.specification, true) as zh,
+               full_name(m.name_en, m.name, m.specification, false) as en, m.class_code, k.key as gtin,
                coalesce(case when u.code is not null then m.base_unit end, (
                    select min(t.unit) from material_stock t join unit on unit.code = t.unit
                    where t.organisation_id = m.organisation_id and t.material_id = m.id)) as unit
         from unnest(goldens) as given(id) join golden_material g on g.id = given.id
         join source_material m on m.golden_id = g.id
         left join unit u on u.code = m.base_unit
+        left join material_key k on k.material_id = m.id and k.kind = 'gtin'
     ), chosen as (
         select id, was, (array_agg(zh order by length(zh) desc, zh) filter (where zh is not null))[1] as zh,
                (array_agg(en order by length(en) desc, en) filter (where en is not null))[1] as en,
                mode() within group (order by class_code) as class_code, mode() within group (order by gtin) as gtin,
-               coalesce(mode() within group (order by unit), was) as unit
+               coalesce(mode() within group (order by unit), was) as unit,
+               (array_agg(rule order by rule = 'own', confidence, rule))[1] as rule, min(confidence) as confidence
         from member group by id, was
     ), written as (
-        update golden_material g set name_zh = c.zh, name_en = c.en, class_code = c.class_code, gtin = c.gtin, unit = c.unit
+        update golden_material g set name_zh = c.zh, name_en = c.en, class_code = c.class_code, gtin = c.gtin, unit = c.unit,
+            rule = c.rule, confidence = c.confidence
         from chosen c where g.id = c.id
-          and (g.name_zh, g.name_en, g.class_code, g.gtin, g.unit) is distinct from (c.zh, c.en, c.class_code, c.gtin, c.unit)
+          and (g.name_zh, g.name_en, g.class_code, g.gtin, g.unit, g.rule, g.confidence)
+              is distinct from (c.zh, c.en, c.class_code, c.gtin, c.unit, c.rule, c.confidence)
         returning g.id, c.was, g.unit
     )
     select array_agg(id) filter (where was <> unit) into turned from written;
@@ -288,7 +294,8 @@ $$;
 
 -- Match these materials of one organisation and whatever hangs on them; how many links changed.
 create function materials_match(org uuid, materials bigint[]) returns int
-language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
+language plpgsql security definer set search_path = pg_catalog, public, pg_temp
+set enable_seqscan = off set random_page_cost = 1.1 as $$
 declare
     seeds bigint[];
     closed bigint[];

@@ -7,12 +7,14 @@ language sql immutable parallel safe as $$
     select trim(regexp_replace(translate(lower(normalize(coalesce(words, ''), NFKC)), '×*', 'xx'), '[^[:alnum:]]+', ' ', 'g'))
 $$;
 
--- Pairs of neighbouring characters inside words, each as one number.
-create function search_grams(words text) returns bigint[]
-language sql immutable parallel safe as $$
-    select coalesce(array_agg(distinct (ascii(c) :: bigint << 21) | ascii(d)), '{}')
-    from (select c, lead(c) over (order by i) as d from string_to_table(words, null) with ordinality as t(c, i)) pairs
-    where c <> ' ' and d <> ' '
+-- Pairs of neighbouring characters inside words.
+create function search_grams(words text) returns text[]
+language plpgsql immutable parallel safe as $$
+declare
+    signs text[] := string_to_array(words, null);
+begin
+    return array(select c || d from unnest(signs, signs[2:]) as t(c, d) where c <> ' ' and d <> ' ');
+end
 $$;
 
 create function search_refresh(materials bigint[]) returns void
@@ -22,12 +24,13 @@ begin
     select m.id, m.organisation_id, m.golden_id, k.codes, w.words, search_grams(w.words)
     from unnest(materials) as given(id) join source_material m on m.id = given.id
     cross join lateral (
-        select array(select distinct x from unnest(array[squash(m.item_id), squash(m.item_code), squash(m.gtin), squash(m.mpn),
-                         ltrim(squash(m.gtin), '0'), squash(m.brand || m.mpn)]) x where x <> '') as codes
+        select array_remove(array_remove(array[squash(m.item_id), squash(nullif(m.item_code, m.item_id)), squash(m.mpn),
+                   ltrim(m.gtin, '0')], null), '') as codes
     ) k
     cross join lateral (
         select search_words(concat_ws(' ', m.name, nullif(m.name_zh, m.name), nullif(m.name_en, m.name), m.specification,
                                       m.item_code, nullif(m.item_id, m.item_code), m.brand, m.mpn, m.gtin)) as words
+        offset 0
     ) w
     where m.golden_id is not null
     on conflict (material_id) do update set
@@ -42,8 +45,8 @@ language plpgsql stable security definer set search_path = pg_catalog, public, p
 declare
     orgs uuid[] := coalesce(nullif(current_setting('hub.orgs', true), ''), '{}')::uuid[];
     asked text := search_words(query);
-    code text := squash(query);
-    grams bigint[] := search_grams(asked);
+    asked_code text := squash(query);
+    asked_grams text[] := search_grams(asked);
     patterns text[] := array(select '%' || w || '%' from string_to_table(asked, ' ') w where w <> '');
 begin
     return query
@@ -53,10 +56,10 @@ begin
          where g.number = upper(trim(query)) and m.organisation_id = any(orgs) limit 1)
         union all
         (select 1, s.golden_id, 'code', s.material_id, 0 from material_search s
-         where code <> '' and s.codes @> array[code] and s.owner_id = any(orgs) limit most * 4)
+         where asked_code <> '' and s.codes && array[asked_code, ltrim(asked_code, '0')] and s.owner_id = any(orgs) limit most * 4)
         union all
         (select 2, s.golden_id, 'name', s.material_id, length(s.words) from material_search s
-         where grams <> '{}' and s.grams @> grams and s.owner_id = any(orgs) and s.words like all(patterns)
+         where asked_grams <> '{}' and s.grams @> asked_grams and s.owner_id = any(orgs) and s.words like all(patterns)
          limit greatest(most * 10, 500))
     ), best as (select distinct on (h.golden_id) h.* from hit h order by h.golden_id, h.rank, h.width, h.material_id)
     select b.golden_id, b.matched, b.material_id from best b order by b.rank, b.width, b.golden_id limit most;

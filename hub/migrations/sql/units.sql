@@ -1,13 +1,14 @@
 -- Exact arithmetic of units and money. A tie goes to the even neighbour, as IEEE 754 and most ledgers have it.
 
 create function round_half_even(amount numeric, decimals int) returns numeric
-language sql immutable strict parallel safe as $$
-    select case
-        when abs(round(amount, decimals) - amount) * 2 * 10::numeric ^ decimals = 1
-         and mod(round(amount, decimals) * 10::numeric ^ decimals, 2) <> 0
-        then trunc(amount, decimals)
-        else round(amount, decimals)
-    end
+language plpgsql immutable strict parallel safe as $$
+declare
+    away numeric := round(amount, decimals);
+    cut numeric := trunc(amount, decimals);
+begin
+    if away <> cut and away - amount = amount - cut and mod(away, 2 * (away - cut)) <> 0 then return cut; end if;
+    return away;
+end
 $$;
 
 -- quantity × numerator ÷ denominator at `decimals`, computed in integers: no quotient is ever cut before it is rounded.

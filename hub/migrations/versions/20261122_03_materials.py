@@ -52,6 +52,8 @@ def upgrade() -> None:
         ),
         sa.Column("merged_into_id", sa.BigInteger(), nullable=True),
         sa.Column("identity", sa.String(), nullable=False),
+        sa.Column("rule", sa.String(), nullable=False),
+        sa.Column("confidence", sa.Numeric(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_golden_material")),
         sa.UniqueConstraint("number", name=op.f("uq_golden_material_number")),
     )

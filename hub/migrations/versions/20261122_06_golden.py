@@ -84,9 +84,9 @@ def _search() -> None:
         sa.Column("material_id", sa.BigInteger(), nullable=False),
         sa.Column("owner_id", sa.Uuid(), nullable=False),
         sa.Column("golden_id", sa.BigInteger(), nullable=False),
-        sa.Column("codes", sa.ARRAY(sa.String()), nullable=False),
+        sa.Column("codes", sa.ARRAY(sa.Text()), nullable=False),
         sa.Column("words", sa.String(), nullable=False),
-        sa.Column("grams", sa.ARRAY(sa.BigInteger()), nullable=False),
+        sa.Column("grams", sa.ARRAY(sa.Text()), nullable=False),
         sa.PrimaryKeyConstraint("material_id", name=op.f("pk_material_search")),
     )
     for column in ("codes", "grams"):

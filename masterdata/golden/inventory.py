@@ -1,0 +1,219 @@
+"""The golden list: filtered, sorted, paged by key. PostgreSQL writes each row as JSON in the shape of InventoryRow, so
+that a page of 10,000 rows costs no Python object; whoever needs objects parses them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from hub import paging
+from hub.errors import Unprocessable
+from hub.settings import settings
+from masterdata.golden.ages import COVERAGES, RATES, RATIO, SOURCE_AT, VALUE, state_sql
+from masterdata.golden.schemas import InventoryPage, InventoryQuery, InventoryRow
+
+_ROW = TypeAdapter(InventoryRow)
+SEARCHED_MAX = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A sort key: its SQL over a golden material's holdings, never null, and its type."""
+
+    sql: str
+    kind: str
+
+
+KEYS = {
+    "value": Key(f"coalesce(sum({VALUE}), 0)", "numeric"),
+    "quantity": Key("coalesce(sum(h.on_hand) filter (where not h.is_apart), 0)", "numeric"),
+    "holders": Key("count(distinct h.organisation_id) filter (where h.on_hand <> 0)", "bigint"),
+    "age": Key(f"coalesce(min({SOURCE_AT}), timestamptz '1900-01-01')", "timestamptz"),
+    "name": Key("min(coalesce({names}, g.number))", "text"),
+    "number": Key("min(g.number)", "text"),
+}
+NAMES = {"zh": "g.name_zh, g.name_en", "en": "g.name_en, g.name_zh"}
+
+STATUS = {
+    "on_hand": "sum(h.on_hand) <> 0",
+    "available": "sum(h.available) > 0",
+    "reserved": "sum(h.reserved) <> 0",
+    "in_transit": "sum(h.in_transit) <> 0",
+    "quality": "sum(h.quality) <> 0",
+    "blocked": "sum(h.blocked) <> 0",
+    "negative": "sum(h.negatives) > 0",
+    "apart": "bool_or(h.is_apart)",
+}
+
+WORST = state_sql("bool_or(c.held_batch_id is not null)", f"max({RATIO})")
+
+
+def _joins(query: InventoryQuery) -> str:
+    """Only what filter and key ask for: the ranking reads every holding."""
+    joins = ["from holding h"]
+    if query.sort == "value":
+        joins.append("left join rate r on r.currency = h.currency")
+    if query.sort == "age" or query.states:
+        joins.append("join cov c on c.organisation_id = h.organisation_id and c.id = h.coverage_id")
+    if query.sort in ("name", "number") or query.classes:
+        joins.append("join golden_material g on g.id = h.golden_id")
+    return "\n    ".join(joins)
+
+
+def narrowing(query: InventoryQuery) -> tuple[str, str]:
+    """(where, having) of a query's filters."""
+    where, having = ["true"], ["true"]
+    if query.organisations:
+        where.append("h.organisation_id in (select id from organisation where key = any(:organisations))")
+    if query.classes:
+        where.append("g.class_code = any(:classes)")
+    if query.text:
+        where.append(f"h.golden_id in (select golden_id from search_find(:text, {SEARCHED_MAX}))")
+    if query.states:
+        having.append(f"{WORST} = any(:states)")
+    if query.status:
+        having.append(STATUS[query.status])
+    return " and ".join(where), " and ".join(having)
+
+
+def parameters(query: InventoryQuery) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    return {
+        "now": now,
+        "today": now.date(),
+        "currency": settings().group_currency,
+        "organisations": list(query.organisations),
+        "classes": list(query.classes),
+        "states": list(query.states),
+        "text": query.text,
+    }
+
+
+def _ranking(query: InventoryQuery) -> str:
+    key = KEYS[query.sort]
+    where, having = narrowing(query)
+    order, beyond = ("desc", "<") if query.descending else ("asc", ">")
+    after = f"where (key, golden_id) {beyond} (cast(:key as {key.kind}), cast(:id as bigint))" if query.after else ""
+    return f"""
+ranked as (
+    select h.golden_id, {key.sql.format(names=NAMES[query.language])} as key
+    {_joins(query)}
+    where {where} group by h.golden_id having {having}
+)
+select golden_id, key from ranked {after} order by key {order}, golden_id {order} limit {query.limit + 1}"""
+
+
+_QUANTITIES = ("on_hand", "available", "reserved", "in_transit", "quality", "blocked", "consigned")
+
+
+def _sums(pattern: str) -> str:
+    return ", ".join(pattern.format(q=quantity) for quantity in _QUANTITIES)
+
+
+# One pass: holdings → per golden material and organisation → per golden material. What is rare (units apart, currencies
+# without a rate) is looked up for the rows that have it.
+_DETAIL = f"""
+, part as (
+    select h.golden_id, h.organisation_id, count(distinct h.material_id) as codes, sum(h.marked) as marked,
+           {_sums("sum(h.{q}) filter (where not h.is_apart) as {q}")},
+           bool_or(h.is_apart) as is_apart, sum({VALUE}) as worth, min(r.rate_on) as rate_on,
+           count(*) filter (where h.value is null and h.on_hand <> 0) as unpriced,
+           bool_or(h.value is not null and h.currency <> :currency and r.rate is null) as is_unrated,
+           bool_or(c.held_batch_id is not null) as is_held, max({RATIO}) as ratio,
+           (array_agg({SOURCE_AT} order by {RATIO} desc nulls last))[1] as source_at,
+           (array_agg(c.sla_seconds order by {RATIO} desc nulls last))[1] as sla_seconds
+    from unnest(cast(:ids as bigint[])) as given(id)
+    join holding h on h.golden_id = given.id
+    join cov c on c.organisation_id = h.organisation_id and c.id = h.coverage_id
+    left join rate r on r.currency = h.currency
+    where {{where}} group by h.golden_id, h.organisation_id
+),
+whole as (
+    select p.golden_id, sum(p.codes) as codes, sum(p.marked) as marked, {_sums("coalesce(sum(p.{q}), 0) as {q}")},
+           bool_or(p.is_apart) as is_apart, coalesce(sum(p.worth), 0) as worth, min(p.rate_on) as rate_on,
+           sum(p.unpriced) as unpriced, bool_or(p.is_unrated) as is_unrated, bool_or(p.is_held) as is_held,
+           max(p.ratio) as ratio, array_agg(p.ratio order by p.ratio) as ratios,
+           array_agg(abs(coalesce(p.on_hand, 0)) order by p.ratio) as weights,
+           (array_agg(p.source_at order by p.is_held desc, p.ratio desc nulls last))[1] as source_at,
+           (array_agg(p.sla_seconds order by p.is_held desc, p.ratio desc nulls last))[1] as sla_seconds,
+           json_agg(json_build_object('organisation', o.key, 'on_hand', trim_scale(p.on_hand)::text,
+               'state', {state_sql("p.is_held", "p.ratio")}) order by o.rank, o.key) filter (where p.on_hand <> 0) as cells
+    from part p join organisation o on o.id = p.organisation_id group by p.golden_id
+)
+select w.golden_id, json_build_object(
+    'number', g.number, 'name_zh', g.name_zh, 'name_en', g.name_en, 'class_code', g.class_code,
+    'identity', json_build_object('rule', g.rule, 'confidence', g.confidence::text), 'codes', w.codes,
+    'stock', json_build_object('unit', g.unit, {_sums("'{q}', trim_scale(w.{q})::text")}),
+    'value', json_build_object('amount', trim_scale(w.worth)::text, 'currency', cast(:currency as text),
+        'apart', case when w.is_unrated then (
+            select json_agg(json_build_object('amount', amount, 'currency', currency) order by currency)
+            from (select h.currency, trim_scale(sum(h.value))::text as amount from holding h
+                  where h.golden_id = w.golden_id and h.currency <> :currency
+                    and not exists (select from rate r where r.currency = h.currency) and {{where}} group by h.currency) x)
+            else '[]' end,
+        'unpriced', w.unpriced, 'rate_on', w.rate_on),
+    'apart', case when w.is_apart then (
+        select json_agg(json_build_object('unit', unit, 'on_hand', on_hand, 'available', available) order by unit)
+        from (select h.unit, trim_scale(sum(h.on_hand))::text as on_hand, trim_scale(sum(h.available))::text as available
+              from holding h where h.golden_id = w.golden_id and h.is_apart and {{where}} group by h.unit) x)
+        else '[]' end,
+    'holders', coalesce(w.cells, '[]'),
+    'age', json_build_object('source_at', w.source_at,
+        'age_seconds', greatest(0, floor(extract(epoch from cast(:now as timestamptz) - w.source_at)))::bigint,
+        'sla_seconds', w.sla_seconds, 'state', {state_sql("w.is_held", "w.ratio")}, 'ratio', w.ratio,
+        'main_ratio', case when cardinality(w.ratios) = 1 then w.ratio else (
+            select min(ratio) filter (where sofar >= 0.8 * total) from (
+                select ratio, sum(weight) over (order by ratio) as sofar, sum(weight) over () as total
+                from unnest(w.ratios, w.weights) as t(ratio, weight)) x) end),
+    'is_marked', w.marked > 0)::text as row
+from whole w join golden_material g on g.id = w.golden_id
+"""
+
+
+def _ranking_statement(query: InventoryQuery) -> str:
+    return f"with {RATES},{COVERAGES},{_ranking(query)}"
+
+
+def _detail_statement(query: InventoryQuery) -> str:
+    """The organisations a query is narrowed to narrow its figures too."""
+    where = narrowing(InventoryQuery(organisations=query.organisations))[0]
+    return f"with {RATES},{COVERAGES}{_DETAIL.format(where=where)}"
+
+
+def list_rows(session: Session, query: InventoryQuery) -> tuple[list[str], str | None]:
+    """The page's rows as JSON texts and the cursor behind the last."""
+    values = parameters(query)
+    if query.after:
+        values |= dict(zip(("key", "id"), _cursor(query), strict=True))
+    # The ranking groups every holding; its hash table must not go to disk.
+    session.execute(text("set local work_mem = '64MB'"))
+    ranked = session.execute(text(_ranking_statement(query)), values).all()
+    page, following = paging.cut(
+        ranked, query.limit, lambda row: (query.sort, query.descending, _plain(row.key), row.golden_id)
+    )
+    values["ids"] = [row.golden_id for row in page]
+    rows = {row.golden_id: row.row for row in session.execute(text(_detail_statement(query)), values)}
+    return [rows[golden_id] for golden_id in values["ids"] if golden_id in rows], following
+
+
+def list_inventory(session: Session, query: InventoryQuery) -> InventoryPage:
+    rows, following = list_rows(session, query)
+    return InventoryPage([_ROW.validate_json(row) for row in rows], following)
+
+
+def _cursor(query: InventoryQuery) -> tuple[str, int]:
+    sort, descending, key, golden_id = paging.decode(query.after or "", (str, bool, str, int))
+    if (sort, descending) != (query.sort, query.descending):
+        raise Unprocessable("`after` belongs to a list in another order. Leave it out, or keep the order.")
+    return str(key), golden_id
+
+
+def _plain(key: Decimal | datetime | date | str | int) -> str:
+    """A sort key as text that PostgreSQL reads back exactly."""
+    return key.isoformat() if isinstance(key, datetime) else str(key)
