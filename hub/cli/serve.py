@@ -19,7 +19,7 @@ from hub.settings import Settings, settings
 from hub.store import Store, application_url, opened
 from hub.supervisor import Supervisor
 
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
 LogFile = Annotated[Path | None, typer.Option("--log", help="Write the log here, a new file each day.")]
 
 
@@ -82,12 +82,16 @@ def prepare(store: Store, report: Report) -> bool:
 
 
 def start(supervisor: Supervisor, store: Store, report: Report) -> None:
-    """API and worker; returns when the API answers."""
-    folder = settings().home / "logs"
-    for name in ("worker", "api"):
-        supervisor.start(name, ["-m", "hub", name, "--log", str(folder / f"{name}.jsonl")], store.environment)
+    """API and worker; returns when the API answers. The worker starts after it, so that people wait for one only."""
+    _process(supervisor, store, "api")
     report("waiting for the hub to answer", 0.9)
     wait_ready(settings(), supervisor)
+    _process(supervisor, store, "worker")
+
+
+def _process(supervisor: Supervisor, store: Store, name: str) -> None:
+    log = settings().home / "logs" / f"{name}.jsonl"
+    supervisor.start(name, ["-m", "hub", name, "--log", str(log)], store.environment)
 
 
 def wait_ready(given: Settings, supervisor: Supervisor) -> None:
