@@ -66,7 +66,9 @@ def _build(loader: yaml.SafeLoader, node: yaml.Node, path: Path, lines: dict[Pat
     lines[path] = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
         loader.flatten_mapping(node)
-        return {k.value: _build(loader, v, (*path, k.value), lines) for k, v in node.value}
+        values = {k.value: _build(loader, v, (*path, k.value), lines) for k, v in node.value}
+        lines |= {(*path, k.value): k.start_mark.line + 1 for k, _ in node.value}
+        return values
     if isinstance(node, yaml.SequenceNode):
         return [_build(loader, item, (*path, i), lines) for i, item in enumerate(node.value)]
     return loader.construct_object(node)
