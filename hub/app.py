@@ -28,6 +28,7 @@ from hub.reference import describe
 from hub.settings import Settings, settings
 from hub.store import application_url
 from hub.web import Router, SessionDep
+from masterdata.directory import frame_of
 
 log = structlog.get_logger("hub.app")
 
@@ -134,7 +135,7 @@ def create_app() -> FastAPI:
     problems.install(app)
     for router in routers():
         app.include_router(router, max_body_size=BODY_MAX)
-    pages.mount(app)
+    pages.mount(app, frame_of)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     return app
 

@@ -93,12 +93,13 @@ def authorize(
     principal: Annotated[Principal, Depends(authenticate)],
 ) -> Principal:
     """Holds the caller to the endpoint's scopes, then binds the session to what the caller may read and write."""
+    # Set before the refusal too: its page speaks the reader's language.
+    request.state.principal = principal
     missing = sorted(set(needed.scopes) - principal.scopes)
     if missing:
         raise Forbidden(
             f"This needs {', '.join(missing)}, which you do not hold. Ask your administrator.", missing=missing
         )
-    request.state.principal = principal
     set_tenancy(session, principal.tenancy)
     idempotency.begin(request, session, f"{principal.kind}:{principal.id}", principal.organisation_id)
     return principal

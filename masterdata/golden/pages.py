@@ -93,6 +93,12 @@ class Filters:
         fields |= {"sort": self.sort, "dir": self.dir} | changes  # type: ignore[dict-item]
         return urlencode({k: v for k, v in fields.items() if v})
 
+    def export(self, form: str) -> str:
+        """The whole list under these filters as a file of the API."""
+        fields = {"text": self.q, "organisation": self.org, "class_code": self.klass, "state": self.state}
+        fields |= {"status": self.status, "sort": self.sort, "order": self.dir}
+        return f"/v1/inventory/export.{form}?" + urlencode({k: v for k, v in fields.items() if v})
+
     def sorted_by(self, key: str) -> str:
         turned = "asc" if (self.sort == key and self.descending) or (self.sort != key and key == "name") else "desc"
         return "/inventory?" + self.address(sort=key, dir=turned)

@@ -11,7 +11,6 @@ from sqlalchemy import text
 from hub.errors import HubError
 from identity.access import CanReadInventory, CanWriteRates, Principal, SessionDep
 from masterdata.directory import directory
-from masterdata.golden import service as golden
 from masterdata.golden.pages import shown
 from masterdata.materials import rates
 
@@ -30,7 +29,7 @@ def units_page(request: Request, session: SessionDep, me: CanReadInventory) -> R
 
 def _units(request: Request, session: SessionDep, me: Principal, error: str = "", given: str = "") -> Response:
     return shown(
-        request, session, me, "units.html", rates=golden.get_overview(session).rates,
+        request, session, me, "units.html", rates=rates.list_rate_ages(session),
         own=session.execute(_OWN).all(), known=list(directory(session, me).units.values()), error=error, given=given,
     )  # fmt: skip
 

@@ -213,10 +213,14 @@ ROW = i.QuarantinedRow(
 )  # fmt: skip
 CAUSES = [
     i.Cause(ORGS["blossom"].id, "blossom", "blossom", "stock_positions", "unknown_unit", "unit", "PAA", 168, 9, NOW),
-    i.Cause(ORGS["blossom"].id, "blossom", "blossom", "stock_positions", "unreadable", "quantity", "1.234,50", 31, 8, NOW),
+    i.Cause(
+        ORGS["blossom"].id, "blossom", "blossom", "stock_positions", "unreadable", "quantity", "1.234,50", 31, 8, NOW
+    ),
 ]
 RAW = i.RawRow(BATCH, 3, '{"料号": "LF-2208"}', {"item_id": "LF-2208", "quantity": "312.66", "lot": None}, None)
-FRAME = Frame("云崖集团", "Cloudcliff Group", "集", "G", tuple(FeedLine(p[6], p[7], p[0] == "blossom") for p in PLANTS), 2, 217)
+FRAME = Frame(
+    "云崖集团", "Cloudcliff Group", "集", "G", tuple(FeedLine(p[6], p[7], p[0] == "blossom") for p in PLANTS), 2, 217
+)
 
 
 @dataclass(frozen=True)
@@ -230,12 +234,33 @@ class Bag:
 def templates(locale: str) -> dict[str, dict[str, Any]]:
     """Every page's template with what its router gives it."""
     say = speaker(locale, "Asia/Shanghai")
-    filters, moment, me = pages.Filters(q="M8"), g.Moment(NOW - timedelta(days=20), NOW - timedelta(days=10)), Reader(locale)
-    points = [g.HistoryPoint(NOW - timedelta(days=360 - 8 * n), D(240000 - 1300 * n + 9000 * (n % 5))) for n in range(45)]
+    filters, moment, me = (
+        pages.Filters(q="M8"),
+        g.Moment(NOW - timedelta(days=20), NOW - timedelta(days=10)),
+        Reader(locale),
+    )
+    points = [
+        g.HistoryPoint(NOW - timedelta(days=360 - 8 * n), D(240000 - 1300 * n + 9000 * (n % 5))) for n in range(45)
+    ]
     plot = plots.drawn(g.History("GM", "C62", points, []), g.History("GM", "C62", points[:40], []), moment, say, 0)
     org = ORGS["teal"]
-    member = Bag(person_id=me.id, organisation_id=org.id, name="Planner 03", email=me.email, roles=["planner"], is_disabled=False, has_password=False)  # noqa: E501
-    agent = Bag(id=me.id, name="agent-t-01", grants=[Bag(system="u8", organisation_ids=[org.id])], is_disabled=False, is_enrolled=True, last_seen_at=NOW)  # noqa: E501
+    member = Bag(
+        person_id=me.id,
+        organisation_id=org.id,
+        name="Planner 03",
+        email=me.email,
+        roles=["planner"],
+        is_disabled=False,
+        has_password=False,
+    )  # noqa: E501
+    agent = Bag(
+        id=me.id,
+        name="agent-t-01",
+        grants=[Bag(system="u8", organisation_ids=[org.id])],
+        is_disabled=False,
+        is_enrolled=True,
+        last_seen_at=NOW,
+    )  # noqa: E501
     return {
         "overview.html": {"overview": (o := overview()), "systems": SYSTEMS, "chart": plots.value_by_organisation(o, say)},
         "inventory.html": {"filters": filters, "page": g.InventoryPage(ROWS, "next"), "facets": g.Facets([("teal", 3)], [("fasteners", 9)]),  # noqa: E501
@@ -270,7 +295,12 @@ def templates(locale: str) -> dict[str, dict[str, Any]]:
     }  # fmt: skip
 
 
-ADDRESSES = {"overview.html": "/", "inventory.html": "/inventory", "material.html": "/materials/GM-0048213", "batch.html": "/held/x"}
+ADDRESSES = {
+    "overview.html": "/",
+    "inventory.html": "/inventory",
+    "material.html": "/materials/GM-0048213",
+    "batch.html": "/held/x",
+}
 
 
 def page(template: str, locale: str, **reader: Any) -> str:
@@ -279,7 +309,14 @@ def page(template: str, locale: str, **reader: Any) -> str:
 
     app = FastAPI()
     app.state.frame = lambda _request, _viewer: FRAME
-    scope = {"type": "http", "method": "GET", "path": ADDRESSES.get(template, "/held"), "query_string": b"", "headers": [], "app": app}
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": ADDRESSES.get(template, "/held"),
+        "query_string": b"",
+        "headers": [],
+        "app": app,
+    }
     is_door = template in ("signin.html", "forgot.html", "set-password.html")
     if is_door:
         scope["query_string"] = f"lang={locale}".encode()
