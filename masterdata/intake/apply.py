@@ -22,7 +22,7 @@ from masterdata.intake.schemas import Finding
 from masterdata.intake.writing import driver, known_units
 from masterdata.landscape.models import Coverage
 from masterdata.ledger import recording
-from masterdata.ledger.batch import Account, BatchRef
+from masterdata.ledger.batch import Account, BatchRef, plan_for
 from masterdata.ledger.movements import apply_movements
 from masterdata.ledger.observations import apply_positions
 
@@ -141,7 +141,7 @@ def _judge(work: Work) -> gate.Verdict:
     keys = {"org": work.batch.organisation_id, "system": work.batch.system_id, "coverage": work.coverage.id}
     bad = work.frame.number("select count(*) from bad")
     lost = stock.unreadable(work.frame)
-    work.connection.execute("analyze stage_position")
+    plan_for(work.connection, "stage_position")
     before = decide.rows_before(work.session, work.batch)
     measured = gate.figures(work.connection, keys, rows_before=before, quarantined=bad)
     findings = [gate.unreadable(lost)] if lost and measured["stocked"] else []

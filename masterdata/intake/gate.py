@@ -12,6 +12,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from masterdata.intake.schemas import Consequence, Finding, Goods, Money
+from masterdata.ledger.batch import hashed
 
 
 @dataclass(frozen=True)
@@ -222,7 +223,7 @@ def consequence(connection: psycopg.Connection, keys: Mapping[str, Any]) -> Cons
 
 
 def _row(connection: psycopg.Connection, query: str, keys: Mapping[str, Any]) -> dict[str, Any]:
-    with connection.cursor(row_factory=dict_row) as cursor:
+    with hashed(connection), connection.cursor(row_factory=dict_row) as cursor:
         found = cursor.execute(query, keys).fetchone()
     assert found is not None  # noqa: S101 - an aggregate always answers
     return found

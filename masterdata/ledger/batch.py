@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -62,6 +64,15 @@ def plan_for(connection: psycopg.Connection, stage: str) -> int:
     if rows > BULK_ROWS:
         connection.execute("set local enable_nestloop = off; set local work_mem = '256MB'")
     return rows
+
+
+@contextmanager
+def hashed(connection: psycopg.Connection) -> Iterator[None]:
+    """Joins without nested loops: in a database just filled, statistics still call tables empty that are not."""
+    (before,) = connection.execute("select current_setting('enable_nestloop')").fetchone() or ("on",)
+    connection.execute("set local enable_nestloop = off")
+    yield
+    connection.execute("select set_config('enable_nestloop', %s, true)", [before])
 
 
 def lock(connection: psycopg.Connection, batch: BatchRef) -> None:

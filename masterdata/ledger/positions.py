@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import psycopg
 
-from masterdata.ledger.batch import BatchRef
+from masterdata.ledger.batch import BatchRef, hashed
+
+# New keys up to which a look-up each is cheaper than reading whole tables.
+FEW = 200
 
 _FRESH_MOVED = """
 insert into fresh
@@ -64,19 +69,20 @@ delete from material_stock t using moved m where t.organisation_id = %(org)s and
 
 def resolve_moved(connection: psycopg.Connection, batch: BatchRef) -> None:
     """Give every key of `stage_movement` a position."""
-    if connection.execute(_FRESH_MOVED, batch.parameters).rowcount:
-        _create(connection, batch)
+    _create(connection, batch, connection.execute(_FRESH_MOVED, batch.parameters).rowcount)
 
 
 def resolve_seen(connection: psycopg.Connection, batch: BatchRef) -> None:
     """Give every new key of `seen` a position; those not late hold what is listed at once."""
     connection.execute(_REASSIGN, batch.parameters)
-    if connection.execute(_FRESH_LISTED, batch.parameters).rowcount:
-        _create(connection, batch)
+    _create(connection, batch, connection.execute(_FRESH_LISTED, batch.parameters).rowcount)
 
 
-def _create(connection: psycopg.Connection, batch: BatchRef) -> None:
+def _create(connection: psycopg.Connection, batch: BatchRef, keys: int) -> None:
+    if keys == 0:
+        return
     connection.execute("analyze fresh")
-    connection.execute(_MATERIALS, batch.parameters)
-    connection.execute(_PLACES, batch.parameters)
-    connection.execute(_POSITIONS, batch.parameters | {"always": batch.sync != "full"})
+    with hashed(connection) if keys > FEW else nullcontext():
+        connection.execute(_MATERIALS, batch.parameters)
+        connection.execute(_PLACES, batch.parameters)
+        connection.execute(_POSITIONS, batch.parameters | {"always": batch.sync != "full"})
