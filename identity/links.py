@@ -86,6 +86,6 @@ def request_reset(new_session: Callable[[], Session], email: str, address: str) 
         account = session.execute(text("select * from identity_account(:email)"), {"email": email}).one_or_none()
         if account is None:
             return
-        set_tenancy(session, Tenancy(acting=account.organisation_id, person=account.id))
+        set_tenancy(session, Tenancy((account.organisation_id,), account.organisation_id, account.id))
         link = issue(session, account.id, account.organisation_id, "reset")
         send(session, account.organisation_id, email, Letter("reset", account.locale, account.name, link))
