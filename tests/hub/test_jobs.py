@@ -24,6 +24,12 @@ from hub.models import Mail
 GROUP = UUID("00000000-0000-7000-8000-000000000001")
 
 
+@pytest.fixture(autouse=True)
+def cold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No gate is judged here: its library stays unloaded."""
+    monkeypatch.setattr("masterdata.intake.expectations.warm", lambda: None)
+
+
 def jobs(db: Any) -> list[tuple[str, str]]:
     with unit_of_work(db.engine, Tenancy()) as session:
         return [tuple(row) for row in session.execute(text("select task_name, status::text from procrastinate_jobs"))]
@@ -87,7 +93,6 @@ def test_waiting_worker_starts_a_job_at_once(committed_db: Any, monkeypatch: pyt
     late: list[float] = []
     task = worker.Task(lambda engine, at: late.append(time.time() - at))
     monkeypatch.setitem(worker.TASKS, "late", task)
-    monkeypatch.setattr("masterdata.intake.expectations.warm", lambda: None)
 
     async def work() -> None:
         running = asyncio.create_task(worker.run(committed_db.application_url, install_signal_handlers=False))
