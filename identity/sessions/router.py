@@ -5,11 +5,11 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from fastapi import APIRouter, BackgroundTasks, Depends, Request, Response
+from fastapi import BackgroundTasks, Depends, Request, Response
 
 from hub.errors import Forbidden
 from hub.settings import settings
-from hub.web import SessionDep
+from hub.web import Router, SessionDep
 from identity import links
 from identity.access import CanChangeOwnSettings, SignedIn
 from identity.principal import COOKIE, Principal
@@ -48,7 +48,7 @@ def set_cookie(request: Request, response: Response, opened: Opened) -> None:
 
 
 OwnPage = Depends(same_origin)
-router = APIRouter(tags=["identity"])
+router = Router(tags=["identity"])
 
 
 @router.post("/v1/session", response_model=SignedInOut, status_code=201, dependencies=[OwnPage])
