@@ -47,13 +47,6 @@ class Paging:
         """The key that the page starts after, a part of each kind; None: from the start."""
         return None if self.after is None else decode(self.after, kinds)
 
-    def typed(self, *types: type) -> tuple[Any, ...] | None:
-        """As `key`, and each part is of its type; raises Unprocessable for a cursor of another list."""
-        key = self.key(len(types))
-        if key is not None and not all(type(part) is wanted for part, wanted in zip(key, types, strict=True)):
-            raise _foreign()
-        return key
-
 
 def paging(
     limit: Annotated[int, Query(ge=1, le=MOST, description="rows of a page")] = DEFAULT,

@@ -32,7 +32,7 @@ router = Router(prefix="/v1/agents", tags=["agents"])
 @router.get("")
 def list_agents(session: SessionDep, _: CanReadFeeds, page: PagingDep) -> Page[AgentOut]:
     """Agents of the organisations you may read, with their last report."""
-    rows = service.list_agents(session, after=page.typed(str, UUID), limit=page.limit + 1)
+    rows = service.list_agents(session, after=page.key((str, UUID)), limit=page.limit + 1)
     agents, after = cut(rows, page.limit, lambda a: (a.name, a.id))
     return Page(items=shown(session, agents), next=after)
 

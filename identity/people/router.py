@@ -23,7 +23,7 @@ def list_people(
     session: SessionDep, _: CanReadPeople, page: PagingDep, organisation_id: UUID | None = None
 ) -> Page[MemberOut]:
     """Members of one organisation, or of every organisation you may read."""
-    rows = service.list_members(session, organisation_id, after=page.typed(str, UUID), limit=page.limit + 1)
+    rows = service.list_members(session, organisation_id, after=page.key((str, UUID)), limit=page.limit + 1)
     members, after = cut(rows, page.limit, lambda m: (m.person.email, m.membership.organisation_id))
     return Page(items=[m.out for m in members], next=after)
 
