@@ -7,27 +7,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
-import pyarrow as pa
 import yaml
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Sync = Literal["full", "incremental", "event"]
 Counts = Literal["balance", "movements", "balance+movements"]
 
-ARROW_TYPES: dict[str, pa.DataType] = {
-    "VARCHAR": pa.string(),
-    "DECIMAL(38,9)": pa.decimal128(38, 9),
-    "TIMESTAMPTZ": pa.timestamp("us", tz="UTC"),
-    "DATE": pa.date32(),
-    "BOOLEAN": pa.bool_(),
-}
-
 # Columns every batch file carries beside the contract's: the row's number in the read, the row as the legacy
 # system gave it (JSON text), and what the agent could not read of it (null for a sound row).
-ENVELOPE: dict[str, pa.DataType] = {"_row": pa.int64(), "_raw": pa.string(), "_problem": pa.string()}
+ENVELOPE = ("_row", "_raw", "_problem")
 
 ROW_GROUP_ROWS = 4_096
 EVENT_LINES_MAX = 512
@@ -35,7 +29,7 @@ EVENT_LINES_MAX = 512
 
 @dataclass(frozen=True)
 class ContractField:
-    """One field of a stream; `type` is a key of ARROW_TYPES and a DuckDB type name alike."""
+    """One field of a stream; `type` is a DuckDB type name."""
 
     name: str
     type: str
@@ -61,9 +55,19 @@ class Stream:
 
     @property
     def arrow_schema(self) -> pa.Schema:
-        """The exact schema of a batch file: envelope first, then the contract's fields in order."""
-        columns = ENVELOPE | {f.name: ARROW_TYPES[f.type] for f in self.fields}
-        return pa.schema(list(columns.items()))
+        """The exact schema of a batch file: envelope first, then the contract's fields in order. The hub's API never
+        asks for it and does not load Arrow."""
+        import pyarrow as pa
+
+        types = {
+            "VARCHAR": pa.string(),
+            "DECIMAL(38,9)": pa.decimal128(38, 9),
+            "TIMESTAMPTZ": pa.timestamp("us", tz="UTC"),
+            "DATE": pa.date32(),
+            "BOOLEAN": pa.bool_(),
+        }
+        envelope = zip(ENVELOPE, (pa.int64(), pa.string(), pa.string()), strict=True)
+        return pa.schema([*envelope, *((f.name, types[f.type]) for f in self.fields)])
 
 
 class BatchHeader(BaseModel):
