@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,6 +31,14 @@ class SystemParts:
     mapping: Mapping
     source: Source
     spool: Spool
+    kept: dict[str, Transform] = field(default_factory=dict)
+
+    def event_transform(self, stream: str) -> Transform:
+        """One for each pushed stream, kept open: making it takes longer than an event may take on its way."""
+        if stream not in self.kept:
+            self.kept[stream] = Transform(self.mapping, stream)
+        self.kept[stream].restart()
+        return self.kept[stream]
 
 
 @dataclass(frozen=True)
@@ -183,14 +191,14 @@ def _read_events(read: _Read, pages: Iterator[Page]) -> Outcome:
 
 
 def _keep_events(read: _Read, page: Page) -> list[BatchHeader]:
-    with Transform(read.parts.mapping, read.stream) as transform:
-        writing = read.parts.spool.writing(read.stream, transform.schema)
-        try:
-            _pour(read, iter([page]), transform, writing)
-            return writing.commit(read.header, read.state()) if writing.groups else []
-        except BaseException:
-            writing.discard()
-            raise
+    transform = read.parts.event_transform(read.stream)
+    writing = read.parts.spool.writing(read.stream, transform.schema)
+    try:
+        _pour(read, iter([page]), transform, writing)
+        return writing.commit(read.header, read.state()) if writing.groups else []
+    except BaseException:
+        writing.discard()
+        raise
 
 
 def _age(instant: str, now: datetime) -> float:

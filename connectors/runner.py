@@ -43,6 +43,7 @@ class System:
         self.hub_error: str | None = None
         self.written, self.changed = threading.Event(), threading.Event()
         self._source: Source | None = None
+        self._parts: SystemParts | None = None
         self._opening = threading.Lock()
 
     @property
@@ -59,7 +60,15 @@ class System:
                 )
             return self._source
 
+    def parts(self) -> SystemParts:
+        source = self.source()
+        if self._parts is None:
+            self._parts = SystemParts(self.name, self.mapping, source, self.spool)
+        return self._parts
+
     def close(self) -> None:
+        for transform in self._parts.kept.values() if self._parts else ():
+            transform.close()
         close = getattr(self._source, "close", None)
         if close:
             close()
@@ -70,7 +79,7 @@ class System:
         plan, began = self.plans[stream], datetime.now(UTC)
         before = plan.health.last_error
         try:
-            outcome = read_stream(SystemParts(self.name, self.mapping, self.source(), self.spool), stream, sync)
+            outcome = read_stream(self.parts(), stream, sync)
         except (Retry, Abort, DocumentError, SpoolError) as error:
             plan.failed(self._words(error), retry=isinstance(error, Retry))
         except Exception as error:  # noqa: BLE001  the runner is a door: a fault in one stream must not end the others

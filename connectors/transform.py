@@ -79,7 +79,15 @@ class Transform:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._db.close()
+
+    def restart(self) -> None:
+        """Begin another read with the same expressions."""
+        self._next_row = 0
+        self.groups.clear()
 
     def lookup(self, table: str, pages: list[pa.Table]) -> None:
         """Make a whole table known under its name."""
