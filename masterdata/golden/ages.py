@@ -47,7 +47,7 @@ def age_of(source_at: datetime | None, sla_seconds: int | None, is_held: bool, n
 
 
 def combined(parts: Sequence[tuple[Age, Decimal]]) -> Age:
-    """The age of a sum: its worst part (held first, then by ratio), and the ratio 80 % of the quantity does not exceed."""
+    """The age of a sum: its worst part (held first, then by ratio) and what 80 % of it does not exceed."""
     if not parts:
         return Age(None, None, None, "unknown")
     worst = max(

@@ -19,12 +19,14 @@ from masterdata.materials.units import convert
 _POSITIONS = text("""
     select p.id, p.quantity, p.unit, p.status, f.numerator, f.denominator
     from position p join source_material m on m.organisation_id = p.organisation_id and m.id = p.material_id
-    left join unit_factor f on f.organisation_id = p.organisation_id and f.material_id = p.material_id and f.unit = p.unit
+    left join unit_factor f
+      on f.organisation_id = p.organisation_id and f.material_id = p.material_id and f.unit = p.unit
     where m.golden_id = :golden and p.status <> 'in_transit'""")
 
 # kind 0: a movement, 1: an observation, which includes what moved at its own instant.
 _FACTS = text("""
-    select v.position_id, 0 as kind, coalesce(v.booked_at, v.occurred_at) as at, v.quantity, v.booked_at is not null as counts
+    select v.position_id, 0 as kind, coalesce(v.booked_at, v.occurred_at) as at, v.quantity,
+           v.booked_at is not null as counts
     from movement v join recording r on r.id = v.recording_id
     where v.position_id = any(cast(:positions as bigint[])) and not v.is_voided and r.recorded_at <= :known
       and (v.is_current or not exists (

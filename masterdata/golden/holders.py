@@ -1,4 +1,4 @@
-"""Who holds a golden material: every organisation's holdings in one answer, live or as they were; search by any code."""
+"""Who holds a golden material: every organisation in one answer, live or as it was. Search by any code."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ _HOLDINGS = text(f"""
     join coverage c on c.organisation_id = h.organisation_id and c.id = h.coverage_id
     join source_system s on s.id = h.system_id
     join organisation o on o.id = h.organisation_id
-    left join unit_factor f on f.organisation_id = h.organisation_id and f.material_id = h.material_id and f.unit = h.unit
+    left join unit_factor f
+      on f.organisation_id = h.organisation_id and f.material_id = h.material_id and f.unit = h.unit
     left join rate r on r.currency = h.currency
     where h.golden_id = any(cast(:goldens as bigint[]))
     order by h.golden_id, o.rank, o.key, s.key, m.item_id, c.name, h.unit""")
@@ -101,7 +102,7 @@ def _goldens(session: Session, numbers: Sequence[str]) -> list[Row[Any]]:
     """The golden materials of these numbers, in their order, as far as the caller may see one of their sources."""
     rows = {row.number: row for row in session.execute(_GOLDEN, {"numbers": list(numbers)})} if numbers else {}
     merged = [row.merged_into for row in rows.values() if row.merged_into]
-    targets = {row.number: row for row in _goldens(session, merged)}
+    targets = {row.number: row for row in _goldens(session, merged)} if merged else {}
     found = [
         targets.get(rows[n].merged_into, rows[n]) if rows[n].merged_into else rows[n] for n in numbers if n in rows
     ]

@@ -143,7 +143,8 @@ whole as (
            (array_agg(p.source_at order by p.is_held desc, p.ratio desc nulls last))[1] as source_at,
            (array_agg(p.sla_seconds order by p.is_held desc, p.ratio desc nulls last))[1] as sla_seconds,
            json_agg(json_build_object('organisation', o.key, 'on_hand', trim_scale(p.on_hand)::text,
-               'state', {state_sql("p.is_held", "p.ratio")}) order by o.rank, o.key) filter (where p.on_hand <> 0) as cells
+               'state', {state_sql("p.is_held", "p.ratio")}) order by o.rank, o.key)
+               filter (where p.on_hand <> 0) as cells
     from part p join organisation o on o.id = p.organisation_id group by p.golden_id
 )
 select w.golden_id, json_build_object(
@@ -155,12 +156,14 @@ select w.golden_id, json_build_object(
             select json_agg(json_build_object('amount', amount, 'currency', currency) order by currency)
             from (select h.currency, trim_scale(sum(h.value))::text as amount from holding h
                   where h.golden_id = w.golden_id and h.currency <> :currency
-                    and not exists (select from rate r where r.currency = h.currency) and {{where}} group by h.currency) x)
+                    and not exists (select from rate r where r.currency = h.currency) and {{where}}
+                  group by h.currency) x)
             else '[]' end,
         'unpriced', w.unpriced, 'rate_on', w.rate_on),
     'apart', case when w.is_apart then (
         select json_agg(json_build_object('unit', unit, 'on_hand', on_hand, 'available', available) order by unit)
-        from (select h.unit, trim_scale(sum(h.on_hand))::text as on_hand, trim_scale(sum(h.available))::text as available
+        from (select h.unit, trim_scale(sum(h.on_hand))::text as on_hand,
+                     trim_scale(sum(h.available))::text as available
               from holding h where h.golden_id = w.golden_id and h.is_apart and {{where}} group by h.unit) x)
         else '[]' end,
     'holders', coalesce(w.cells, '[]'),

@@ -21,7 +21,7 @@ DEFINITIONS = {
     ),
     "duplicate_share": (
         "两家及以上组织同时持有的物料，除持有最多的一家外其余各家的金额，占库存金额的比例。",
-        "Of materials that two or more organisations hold, the value beyond the largest holder's, as a share of all value.",
+        "Of materials several organisations hold, the value beyond the largest holder's, as a share of all value.",
     ),
     "dormant_value": (
         "365 天及以上没有任何出入库、且曾有记录的库存金额。",

@@ -32,7 +32,8 @@ _SOURCES = text("""
     join source_system s on s.id = m.system_id
     left join lateral (
         select x.id, x.evidence, x.valid_from from link x
-        where x.organisation_id = m.organisation_id and x.material_id = m.id order by x.recorded_at desc, x.id desc limit 1
+        where x.organisation_id = m.organisation_id and x.material_id = m.id
+        order by x.recorded_at desc, x.id desc limit 1
     ) l on true
     left join lateral (select gtin_key(m.gtin)) k(gtin_key) on true
     where m.golden_id = :golden order by o.rank, o.key, s.key, m.item_id""")

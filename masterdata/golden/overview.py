@@ -41,13 +41,15 @@ join organisation o on o.id = part.organisation_id order by o.rank, o.key""")
 
 _DUPLICATES = text(f"""with {RATES},{COVERAGES},
 org as (
-    select h.golden_id, h.organisation_id, sum({VALUE}) as worth, sum(h.on_hand) filter (where not h.is_apart) as on_hand
+    select h.golden_id, h.organisation_id, sum({VALUE}) as worth,
+           sum(h.on_hand) filter (where not h.is_apart) as on_hand
     from holding h left join rate r on r.currency = h.currency where h.on_hand > 0 group by 1, 2),
 held as (
     select golden_id, sum(worth) as worth, sum(on_hand) as on_hand, sum(worth) - max(worth) as twice,
            array_agg(organisation_id) as organisations
     from org group by golden_id having count(*) > 1)
-select g.number, g.name_zh, g.name_en, g.unit, held.*, sum(held.twice) over () as all_twice, count(*) over () as several,
+select g.number, g.name_zh, g.name_en, g.unit, held.*, sum(held.twice) over () as all_twice,
+       count(*) over () as several,
        array(select o.key from organisation o where o.id = any(held.organisations) order by o.rank, o.key) as keys
 from held join golden_material g on g.id = held.golden_id order by held.twice desc nulls last, g.id limit {SHOWN}""")
 
@@ -78,7 +80,8 @@ moved as materialized (
     from movement v join position p on p.organisation_id = v.organisation_id and p.id = v.position_id
     where v.is_current and not v.is_voided group by 1, 2),
 still as (
-    select h.golden_id, h.organisation_id, sum({VALUE}) as worth, sum(h.on_hand) filter (where not h.is_apart) as on_hand,
+    select h.golden_id, h.organisation_id, sum({VALUE}) as worth,
+           sum(h.on_hand) filter (where not h.is_apart) as on_hand,
            max(m.moved_at) as moved_at
     from holding h left join rate r on r.currency = h.currency
     left join moved m on m.organisation_id = h.organisation_id and m.material_id = h.material_id

@@ -37,7 +37,8 @@ _FRAMES = text("""
            c.name as coverage, c.sla_seconds, c.held_batch_id,
            a.numerator as base_n, a.denominator as base_d, b.numerator as golden_n, b.denominator as golden_d,
            cost.cost, cost.currency, case when cost.currency = :currency then 1 else rate.rate end as rate, rate.rate_on
-    from unnest(cast(:materials as bigint[]), cast(:coverages as bigint[]), cast(:units as text[])) as t(material_id, coverage_id, unit)
+    from unnest(cast(:materials as bigint[]), cast(:coverages as bigint[]), cast(:units as text[]))
+         as t(material_id, coverage_id, unit)
     join source_material m on m.id = t.material_id
     join coverage c on c.organisation_id = m.organisation_id and c.id = t.coverage_id
     join source_system s on s.id = m.system_id

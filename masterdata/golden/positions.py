@@ -45,7 +45,8 @@ _POSITIONS = """
     join coverage c on c.organisation_id = p.organisation_id and c.id = p.coverage_id
     join organisation o on o.id = p.organisation_id
     join source_system s on s.id = p.system_id
-    left join unit_factor f on f.organisation_id = p.organisation_id and f.material_id = p.material_id and f.unit = p.unit
+    left join unit_factor f
+      on f.organisation_id = p.organisation_id and f.material_id = p.material_id and f.unit = p.unit
     left join batch b on b.organisation_id = p.organisation_id and b.id = p.batch_id"""
 
 _PAGE = text(f"""{_POSITIONS}

@@ -54,7 +54,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """Quantities in `unit`. `available` = unrestricted − reserved; `consigned` belongs to somebody else and has no value."""
+    """Quantities in `unit`. `available` = unrestricted − reserved; `consigned` is somebody else's, of no value."""
 
     unit: str
     on_hand: Decimal
@@ -296,7 +296,7 @@ class SourceRecord:
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """A golden attribute: the surviving value, the rule that chose it, and what each source says ((source id, value))."""
+    """A golden attribute: the surviving value, the rule that chose it, and what each source says (id, value)."""
 
     name: str
     value: str | None

@@ -1,5 +1,5 @@
-"""What people say of identity: cross-reference files, splitting, taking back. Matching then decides anew; every decision
-stays as a dated link."""
+"""What people say of identity: cross-reference files, splitting, taking back. Matching then decides anew; every
+decision stays as a dated link."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ MATERIAL = ["source_material.organisation_id", "source_material.id"]
 
 
 class GoldenMaterial(Base):
-    """One material of the group. Group-wide, of no tenant: names and unit are survivorship's current choice; `identity` is
-    what its members share (gtin:…, mpn:…, xref:…, own:…), `rule` and `confidence` its weakest link."""
+    """One material of the group. Group-wide, of no tenant: names and unit are survivorship's current choice; `identity`
+    is what its members share (gtin:…, mpn:…, xref:…, own:…), `rule` and `confidence` its weakest link."""
 
     __tablename__ = "golden_material"
 
@@ -124,7 +124,7 @@ class IdentityConflict(Base):
 
 
 class Unit(Base):
-    """A unit of UN/ECE Recommendation 20 in use here: quantity × numerator ÷ denominator = its dimension's base unit."""
+    """A unit of UN/ECE Recommendation 20: quantity × numerator ÷ denominator = its dimension's base unit."""
 
     __tablename__ = "unit"
     __table_args__ = (CheckConstraint("numerator > 0 and denominator > 0", "factor"),)
@@ -174,7 +174,7 @@ class MaterialUnit(Base):
 
 
 class UnitFactor(Base):
-    """The factor in force from a source material's unit to its golden material's; derived, absent where none is known."""
+    """The factor in force from a source material's unit to its golden material's; derived, absent where unknown."""
 
     __tablename__ = "unit_factor"
     __table_args__ = (ForeignKeyConstraint(["organisation_id", "material_id"], MATERIAL),)

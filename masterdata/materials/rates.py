@@ -30,7 +30,8 @@ def add_rates(session: Session, rates: Sequence[RateIn], uploaded_by: UUID | Non
     statement = text("""
         insert into exchange_rate (currency, rate_on, rate, uploaded_by)
         select n.currency, n.rate_on, n.rate, :by
-        from unnest(cast(:currencies as text[]), cast(:days as date[]), cast(:rates as numeric[])) as n(currency, rate_on, rate)
+        from unnest(cast(:currencies as text[]), cast(:days as date[]), cast(:rates as numeric[]))
+             as n(currency, rate_on, rate)
         left join lateral (
             select e.rate from exchange_rate e where e.currency = n.currency and e.rate_on = n.rate_on
             order by e.recorded_at desc limit 1) last on true

@@ -295,7 +295,7 @@ $$;
 -- Match these materials of one organisation and whatever hangs on them; how many links changed.
 create function materials_match(org uuid, materials bigint[]) returns int
 language plpgsql security definer set search_path = pg_catalog, public, pg_temp
-set enable_seqscan = off set random_page_cost = 1.1 as $$
+set enable_seqscan = off set enable_nestloop = on set random_page_cost = 1.1 as $$
 declare
     seeds bigint[];
     closed bigint[];

@@ -24,6 +24,7 @@ begin
     cut := div(scaled, denominator);
     twice := abs(scaled - cut * denominator) * 2;
     if twice > denominator or (twice = denominator and mod(cut, 2) <> 0) then cut := cut + sign(scaled); end if;
-    return round(cut / 10::numeric ^ decimals, decimals);
+    -- Multiplied, as a quotient of numerics is cut at some sixteen digits.
+    return cut * ('1e-' || decimals)::numeric;
 end
 $$;
