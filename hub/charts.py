@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from markupsafe import Markup, escape
 
@@ -13,7 +14,7 @@ from hub.formats import sla_state
 Height = Callable[[float], float]
 
 
-def _svg(width: float, height: float, body: str, css: str, label: str = "", stretch: bool = False) -> Markup:
+def _svg(width: float, height: float, body: str, css: str, label: str = "", *, stretch: bool = False) -> Markup:
     name = f'role="img" aria-label="{escape(label)}"' if label else 'aria-hidden="true"'
     fit = ' preserveAspectRatio="none"' if stretch else ""
     size = "" if stretch else f' width="{width:g}" height="{height:g}"'
@@ -49,7 +50,7 @@ def spark(values: Sequence[float], width: float = 96, height: float = 26, target
 
 def hull(points: Sequence[tuple[float, float]], width: float = 240) -> Markup:
     """The silhouette under a large sum: its height at age x is the share of the sum that is at least that old.
-    Points are (age ÷ promise, share at least that old), rising. Right end = now, notch = promise, left end = twice it."""
+    Points are (age ÷ promise, share at least that old), rising. Right = now, notch = promise, left = twice it."""
     notch = f'<path class="trk" d="M0 12.5H{width:g}"/><path class="ntc" d="M{width / 2:.1f} 0V13"/>'
     if not points:
         return _svg(width, 13, notch, "hull", stretch=True)
@@ -65,7 +66,7 @@ def hull(points: Sequence[tuple[float, float]], width: float = 240) -> Markup:
 def _silhouette(points: Sequence[tuple[float, float]], start: float, end: float, width: float, css: str) -> str:
     marks = [start, *[float(r) for r, _ in points if start < r < end], end]
     outline = [(width * (1 - start / 2), 12.0)]
-    for left, right in zip(marks, marks[1:], strict=False):
+    for left, right in pairwise(marks):
         share = next((float(s) for r, s in points if r >= right - 1e-9), 0.0)
         height = 12 - max(10 * share, 0.6 if share else 0)
         outline += [(width * (1 - left / 2), height), (width * (1 - right / 2), height)]
@@ -122,7 +123,8 @@ def split_bar(available: float, total: float, largest: float, width: float = 92)
     """Available (dark) of what is held (pale), against the largest holder."""
     scale = width / largest if largest > 0 else 0
     whole, part = max(total, 0) * scale, max(min(available, total), 0) * scale
-    body = f'<rect class="res" x="0" y="1" width="{whole:.1f}" height="10"/><rect class="av" x="0" y="1" width="{part:.1f}" height="10"/>'
+    body = f'<rect class="res" x="0" y="1" width="{whole:.1f}" height="10"/>'
+    body += f'<rect class="av" x="0" y="1" width="{part:.1f}" height="10"/>'
     return _svg(width, 12, body, "bar-q")
 
 
@@ -139,8 +141,9 @@ def verdict(measured: float, limit: float, is_failed: bool, width: float = 150) 
     """A check of a whole file: the notch in the middle is the limit, the dot what was measured."""
     reach = max(abs(measured - limit), abs(limit), 1e-9) * 1.25
     x = min(max(width / 2 + (measured - limit) / reach * width / 2, 5), width - 5)
-    body = f'<path class="trk" d="M0 7H{width:g}"/><path class="{"late" if is_failed else "ok"}" d="M{width / 2:g} 7H{x:.1f}"/>'
-    body += f'<path class="ntc" d="M{width / 2:g} 0V14"/><circle class="{"b" if is_failed else "g"}" cx="{x:.1f}" cy="7" r="3.6"/>'
+    line, dot = ("late", "b") if is_failed else ("ok", "g")
+    body = f'<path class="trk" d="M0 7H{width:g}"/><path class="{line}" d="M{width / 2:g} 7H{x:.1f}"/>'
+    body += f'<path class="ntc" d="M{width / 2:g} 0V14"/><circle class="{dot}" cx="{x:.1f}" cy="7" r="3.6"/>'
     return _svg(width, 14, body, "check-g")
 
 
@@ -213,7 +216,8 @@ def _bands(bands: Sequence[Band], xs: Sequence[float], y: Height, x_now: float) 
         yield _path(f"a {css}", outline, close=True) if xs else ""
         yield f'<rect class="a {css}" x="{x_now:g}" y="{top:.1f}" width="20" height="{max(base - top, 0):.1f}"/>'
         if base - top > 3:
-            yield f'<path class="{"late" if band.state == "held" else band.state}" d="M{x_now + 23:g} {top + 1.5:.1f}V{base - 1:.1f}"/>'
+            state = "late" if band.state == "held" else band.state
+            yield f'<path class="{state}" d="M{x_now + 23:g} {top + 1.5:.1f}V{base - 1:.1f}"/>'
         below, floor = above, floor + band.now
 
 
@@ -245,20 +249,20 @@ class Look:
 
 def step_line(
     points: Sequence[tuple[float, float]], ticks: Sequence[tuple[float, str]], label: str, look: Look | None = None,
-    last_text: str = "", known: Sequence[tuple[float, float]] = (), width: float = 548,
+    *, last_text: str = "", known: Sequence[tuple[float, float]] = (), width: float = 548,
 ) -> Markup:  # fmt: skip
     """Stock over time as a step line (x from 0 to 1). `known` is the same stretch as it was known then, dashed."""
     left, right, top, bottom = 44.0, width - 64, 16.0, 244.0
     values = [v for _, v in [*points, *known]] or [0.0]
     low, high = min(values), max(values)
     margin = (high - low) * 0.12 or abs(high) * 0.1 or 1.0
-    floor = 0.0 if low >= 0 and low < (high - low) else low - margin
+    floor = 0.0 if 0 <= low < high - low else low - margin
     scale = (bottom - top) / ((high + margin) - floor)
 
     def place(point: tuple[float, float]) -> tuple[float, float]:
         return left + point[0] * (right - left), bottom - (point[1] - floor) * scale
 
-    body = _step_grid(floor, high + margin, left, right, bottom, scale)
+    body = _step_grid(floor, high + margin, left=left, right=right, bottom=bottom, scale=scale)
     body += _stairs("tot", [place(p) for p in points]) + _stairs("known", [place(p) for p in known])
     if look is not None:
         body += _look(look, place)
@@ -269,7 +273,7 @@ def step_line(
     return _svg(width, 268, body, "chart", label)
 
 
-def _step_grid(floor: float, ceiling: float, left: float, right: float, bottom: float, scale: float) -> str:
+def _step_grid(floor: float, ceiling: float, *, left: float, right: float, bottom: float, scale: float) -> str:
     span = ceiling - floor
     unit = 10.0 ** (len(str(int(span))) - 1) if span >= 1 else 0.1
     step = next(s * unit for s in (0.2, 0.25, 0.5, 1, 2, 2.5, 5, 10) if span / (s * unit) <= 4)

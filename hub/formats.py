@@ -1,5 +1,5 @@
 """How numbers, money, ages and instants are written for a reader: one `Speaker` per language and time zone.
-Signs and words follow the reader's language; digits group alike in both, so that figures can be compared at a glance."""
+Signs and words follow the reader's language; digits group alike in both, so that figures compare at a glance."""
 
 from __future__ import annotations
 

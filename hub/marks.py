@@ -70,7 +70,8 @@ class Marks:
         main = oldest if main is None else min(main, oldest)
         thick, thin = (age_step(r * age.sla_seconds, age.sla_seconds) for r in (main, oldest))
         seen = age.source_at.timestamp() if age.source_at is not None else 0
-        aged = f' data-a="{thick}" data-seen="{seen + (oldest - main) * age.sla_seconds:.0f}" data-sla-s="{age.sla_seconds:.0f}"'
+        told = seen + (oldest - main) * age.sla_seconds
+        aged = f' data-a="{thick}" data-seen="{told:.0f}" data-sla-s="{age.sla_seconds:.0f}"'
         old = f' data-o="{thin}" data-seen-o="{seen:.0f}"' if thin != thick else ""
         return Markup(aged + old)  # noqa: S704 - numbers only
 
@@ -105,7 +106,8 @@ class Marks:
         percent = plain(identity.confidence * 100, 0) if kind in ("model", "doubt") else ""
         words = escape(self.rule_word(identity.rule))
         return Markup(  # noqa: S704 - escaped above
-            f'<span class="id" data-id="{kind}" title="{words}"><svg viewBox="0 0 16 16" role="img" aria-label="{words}">'
+            f'<span class="id" data-id="{kind}" title="{words}">'
+            f'<svg viewBox="0 0 16 16" role="img" aria-label="{words}">'
             f'<use href="#id-{kind}"/></svg>{percent}</span>'
         )
 

@@ -190,8 +190,8 @@ def holders_rows(request: Request, session: SessionDep, me: CanReadInventory, nu
 
 @router.get("/materials/{number}/positions")
 def positions_page(
-    request: Request, session: SessionDep, me: CanReadInventory, number: Number, past: Annotated[Past, Depends()],
-    after: Cursor = None,
+    request: Request, session: SessionDep, me: CanReadInventory, number: Number, *,
+    past: Annotated[Past, Depends()], after: Cursor = None,
 ) -> Response:  # fmt: skip
     moment = past.moment(speaker(me.locale, me.zone))
     page = service.list_positions(session, number, after, moment=moment)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -15,6 +15,7 @@ from hub.formats import Speaker
 from masterdata.golden import service
 from masterdata.golden.schemas import LIVE, History, HistoryPoint, Moment, OrganisationValue, Overview
 
+Place = Callable[[datetime], float]
 MOST_BANDS = 7
 DAYS = 365
 
@@ -81,7 +82,7 @@ def drawn(now: History, then: History | None, moment: Moment, say: Speaker, deci
     def x(at: datetime) -> float:
         return min(max((at - start).total_seconds() / span, 0.0), 1.0)
 
-    look = _look(now, then, moment, x, say, decimals) if not moment.is_live else None
+    look = _look(now, then, moment, x, say=say, decimals=decimals) if not moment.is_live else None
     last = now.points[-1].quantity
     svg = charts.step_line(
         [*[(x(p.at), float(p.quantity)) for p in now.points], (1.0, float(last))],
@@ -98,9 +99,10 @@ def drawn(now: History, then: History | None, moment: Moment, say: Speaker, deci
     return Plot(svg, head, rows, _at(then, moment.as_of) if then else None, _at(now, moment.as_of))
 
 
-def _look(now: History, then: History | None, moment: Moment, x, say: Speaker, decimals: int | None) -> charts.Look:  # type: ignore[no-untyped-def]
-    at = moment.as_of or moment.known_at
-    assert at is not None
+def _look(
+    now: History, then: History | None, moment: Moment, x: Place, *, say: Speaker, decimals: int | None
+) -> charts.Look:
+    at = moment.as_of or moment.known_at or datetime.now(UTC)
     known, known_now = _at(then, at), _at(now, at)
     return charts.Look(
         x(at),
@@ -119,7 +121,7 @@ def _at(found: History | None, at: datetime | None) -> Decimal | None:
     return before[-1].quantity if before else None
 
 
-def _ticks(start: datetime, end: datetime, x, say: Speaker) -> list[tuple[float, str]]:  # type: ignore[no-untyped-def]
+def _ticks(start: datetime, end: datetime, x: Place, say: Speaker) -> list[tuple[float, str]]:
     """Month beginnings, every second one where there are many; days where the stretch is short."""
     if (end - start).days < 60:
         step = max((end - start) / 5, timedelta(hours=1))

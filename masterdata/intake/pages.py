@@ -1,4 +1,4 @@
-"""Pages of the intake: held snapshots with their decision, quarantine by cause with its repair, batches and raw rows."""
+"""Pages of the intake: held snapshots with their decision, quarantine by cause with its repair, batches, raw rows."""
 
 from __future__ import annotations
 
@@ -61,12 +61,11 @@ def _last_good(session: SessionDep, batch: Any) -> Any:
 def _checks(detail: Any) -> list[tuple[str, float, float, Finding | None]]:
     """Every expectation with what was measured and its limit; a failed one with its finding."""
     failed = {finding.name: finding for finding in detail.findings}
-    known = [
+    return [
         (name, measured, limit.bound, failed.get(name))
         for name, limit in gate.LIMITS.items()
         if (measured := detail.figures.get(limit.figure)) is not None and limit.bound is not None
     ]
-    return known
 
 
 @router.post("/batches/{batch_id}/release")
@@ -105,7 +104,7 @@ def _fields(raw: str | None) -> list[tuple[str, Any]] | None:
 
 @router.get("/quarantine")
 def quarantine_page(
-    request: Request, session: SessionDep, me: CanReadQuarantine, system: Name = None, reason: Name = None,
+    request: Request, session: SessionDep, me: CanReadQuarantine, *, system: Name = None, reason: Name = None,
     value: Name = None, batch: UUID | None = None, before: Annotated[int | None, Query(ge=0, lt=2**63)] = None,
 ) -> Response:  # fmt: skip
     filters = {"state": "open", "system": system, "reason": reason, "value": value, "batch": batch}
@@ -136,7 +135,7 @@ def replay_row(session: SessionDep, _: CanWriteQuarantine, row_id: RowNo) -> Res
 
 @router.post("/quarantine/units")
 def repair_unit(
-    session: SessionDep, me: CanWriteUnits, system: Annotated[str, Form(max_length=80)],
+    session: SessionDep, me: CanWriteUnits, *, system: Annotated[str, Form(max_length=80)],
     code: Annotated[str, Form(max_length=80)], unit: Annotated[str, Form(max_length=8)],
     organisation_id: Annotated[UUID | None, Form()] = None,
 ) -> Response:  # fmt: skip
