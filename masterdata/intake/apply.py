@@ -3,7 +3,9 @@ killed at any instant leaves nothing; the batch's locked row makes a repeated jo
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -27,6 +29,9 @@ from masterdata.ledger.movements import apply_movements
 from masterdata.ledger.observations import apply_positions
 
 log = structlog.get_logger("intake")
+
+LARGE_ROWS = 100_000
+_large = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class Work:
 
 def apply_batch(engine: Engine, organisation_id: UUID, batch_id: UUID) -> str:
     """Apply a landed batch; its state afterwards. A batch in another state is left alone."""
-    with unit_of_work(engine, Tenancy((organisation_id,), organisation_id)) as session:
+    with _room(engine, organisation_id, batch_id), _writing(engine, organisation_id) as session:
         query = select(Batch).where(Batch.id == batch_id).with_for_update()
         batch = session.scalars(query).one_or_none()
         if batch is None or batch.state not in ("landed", "failed"):
@@ -68,9 +73,20 @@ def apply_batch(engine: Engine, organisation_id: UUID, batch_id: UUID) -> str:
     return state
 
 
+def _writing(engine: Engine, organisation_id: UUID) -> AbstractContextManager[Session]:
+    return unit_of_work(engine, Tenancy((organisation_id,), organisation_id))
+
+
+def _room(engine: Engine, organisation_id: UUID, batch_id: UUID) -> AbstractContextManager[object]:
+    """Large batches one at a time in a process, so that its memory stays bounded; the wait holds no lock."""
+    with _writing(engine, organisation_id) as session:
+        rows = session.scalar(select(Batch.rows_in).where(Batch.id == batch_id))
+    return _large if (rows or 0) > LARGE_ROWS else nullcontext()
+
+
 def mark_failed(engine: Engine, organisation_id: UUID, batch_id: UUID, error: str) -> None:
     """After the last try: the batch keeps its rows as pending and says why; it can be tried again."""
-    with unit_of_work(engine, Tenancy((organisation_id,), organisation_id)) as session:
+    with _writing(engine, organisation_id) as session:
         batch = session.scalars(select(Batch).where(Batch.id == batch_id).with_for_update()).one_or_none()
         if batch is not None and batch.state == "landed":
             batch.state, batch.error = "failed", error[:2_000]
