@@ -14,14 +14,14 @@ create sequence outbox_seq;
 create policy outbox_relay on outbox to current_user using (true) with check (true);
 
 create function outbox_number(most int) returns setof outbox
-language sql security definer set search_path = pg_catalog, public as $$
+language sql security definer set search_path = pg_catalog, public, pg_temp as $$
     with fresh as (select id from outbox where seq is null order by id limit most for update),
          numbered as (select id, nextval('outbox_seq') as seq from (select id from fresh order by id) ordered)
     update outbox set seq = numbered.seq from numbered where outbox.id = numbered.id returning outbox.*
 $$;
 
 create function outbox_forget(days int) returns bigint
-language sql security definer set search_path = pg_catalog, public as $$
+language sql security definer set search_path = pg_catalog, public, pg_temp as $$
     with gone as (
         delete from outbox where seq is not null and created_at < clock_timestamp() - make_interval(days => days)
         returning 1)
@@ -38,7 +38,7 @@ create trigger outbox_notify after insert on outbox for each statement execute f
 
 -- Ids only: metrics, retention and the relay pass over all organisations, bound to them like any reader.
 create function all_organisations() returns uuid[]
-language sql stable security definer set search_path = pg_catalog, public as $$
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
     select coalesce(array_agg(id order by id), '{}') from organisation
 $$;
 

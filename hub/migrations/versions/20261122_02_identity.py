@@ -108,11 +108,13 @@ FUNCTIONS = {
     # The group, as long as nobody can sign in.
     "identity_orphan_group()": """
         returns uuid language sql stable as $$
-        select id from organisation where parent_id is null and not exists (select from person where password_hash is not null)
+        select id from organisation where parent_id is null
+          and not exists (select from person where password_hash is not null)
         order by created_at limit 1 $$""",
 }
 
-OPENED = ("organisation", "person", "membership", "login_session", "one_time_link", "agent", "agent_grant")
+# Organisations are open to the owner already.
+OPENED = ("person", "membership", "login_session", "one_time_link", "agent", "agent_grant")
 
 
 def upgrade() -> None:
@@ -288,7 +290,6 @@ def _fences() -> None:
 def downgrade() -> None:
     for signature in FUNCTIONS:
         op.execute(f"drop function {_bare(signature)}")
-    op.execute("drop policy organisation_owner on organisation")
     op.execute("drop policy person_read on person")
     tables = ("agent_nonce", "agent_grant", "agent", "sign_in_failure", "one_time_link", "login_session", "membership")
     for table in (*tables, "person"):
