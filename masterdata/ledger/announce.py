@@ -57,6 +57,15 @@ where b.organisation_id = %(org)s and b.id = %(batch)s
 """
 
 
+# By source time, so that a place that fell silent shows even while its feed goes on.
+_PLACES = """
+update place l set changed_at = x.at
+from (select p.place_id, max(greatest(p.observed_at, p.moved_at)) as at from position p
+      where p.organisation_id = %(org)s and p.id in ({positions}) group by p.place_id) x
+where l.organisation_id = %(org)s and l.id = x.place_id and (l.changed_at is null or l.changed_at < x.at)
+"""
+
+
 def moved(connection: psycopg.Connection, batch: BatchRef, positions: str) -> int:
     """Keep sums and tell of the positions that the query `positions` names; how many they are. An event lists up to
     EVENT_KEYS_MAX keys, else it is a summary."""
@@ -66,6 +75,7 @@ def moved(connection: psycopg.Connection, batch: BatchRef, positions: str) -> in
     connection.execute(_TOUCHED.format(positions=positions), batch.parameters)
     connection.execute("analyze touched")
     connection.execute(_STOCK, batch.parameters)
+    connection.execute(_PLACES.format(positions=positions), batch.parameters)
     keys = None
     if count[0] <= EVENT_KEYS_MAX:
         row = connection.execute(_KEYS.format(positions=positions), batch.parameters).fetchone()

@@ -18,21 +18,24 @@ def ago(seconds: float) -> datetime:
     return datetime.now(UTC) - timedelta(seconds=seconds)
 
 
+# So long that a slow machine changes no state.
+SLA = 100_000
+
 # Age of the newest read in units of its promise, and the state that follows.
 STATES = ((0.1, "fresh"), (0.99, "fresh"), (1.05, "late"), (1.95, "late"), (2.05, "stale"), (50, "stale"))
 
 
 @pytest.mark.parametrize(("ratio", "state"), STATES)
 def test_state_follows_age_by_promise(plant: Plant, ratio: float, state: str) -> None:
-    plant.deliver("stock_positions", [stock("A", 1)], observed_at=ago(1_000 * ratio), sla_seconds=1_000)
+    plant.deliver("stock_positions", [stock("A", 1)], observed_at=ago(SLA * ratio), sla_seconds=SLA)
     with plant.session(acting=False) as session:
         (feed,) = service.list_feeds(session)
         (system,) = service.list_systems(session)
-    assert (feed.state, system.state, feed.sla_seconds, feed.rows) == (state, state, 1_000, 1)
+    assert (feed.state, system.state, feed.sla_seconds, feed.rows) == (state, state, SLA, 1)
     assert feed.age_seconds is not None
-    assert abs(feed.age_seconds - 1_000 * ratio) < 5
+    assert abs(feed.age_seconds - SLA * ratio) < 60
     assert feed.delay_p50 is not None
-    assert abs(feed.delay_p50 - 1_000 * ratio) < 5
+    assert abs(feed.delay_p50 - SLA * ratio) < 60
 
 
 def test_a_held_feed_says_so_and_a_waiting_batch_is_lag(plant: Plant) -> None:
@@ -64,25 +67,25 @@ def test_agents_and_what_they_report(plant: Plant) -> None:
 
 
 def test_delay_percentiles_over_the_newest_batches(plant: Plant) -> None:
-    for seconds in (100, 200, 300, 4_000):
+    for seconds in (1_000, 2_000, 3_000, 40_000):
         plant.deliver("stock_positions", [stock("A", seconds)], observed_at=ago(seconds), sync="incremental")
     with plant.session(acting=False) as session:
         (feed,) = service.list_feeds(session)
     assert feed.delay_p50 is not None
     assert feed.delay_p95 is not None
-    assert 245 < feed.delay_p50 < 260
-    assert 3_400 < feed.delay_p95 < 3_500
+    assert 2_500 <= feed.delay_p50 < 2_560
+    assert 34_440 < feed.delay_p95 < 34_520
     kept = plant.one("select delays -> 'all' as kept from feed")["kept"]
-    assert [round(delay / 100) for delay in kept] == [40, 3, 2, 1]
+    assert [round(delay / 1_000) for delay in kept] == [40, 3, 2, 1]
 
 
 def test_a_silent_place_inside_a_healthy_feed(plant: Plant) -> None:
-    plant.deliver("stock_positions", [stock("A", 1), stock("A", 1, place="W2")], observed_at=ago(5))
+    both = [stock("A", 1), stock("A", 1, place="W2")]
+    plant.deliver("stock_positions", both, observed_at=ago(10_000))
+    plant.deliver("stock_positions", [stock("A", 2), both[1]], observed_at=ago(5))
     with plant.session() as session:
         for place in service.list_places(session, "u8"):
             service.set_place_sla(session, "u8", place.id, 3_600)
-        session.execute(text("update place set changed_at = now() - interval '3 hours' where place_id = 'W2'"))
-        session.execute(text("update place set changed_at = now() where place_id = 'W1'"))
     with plant.session(acting=False) as session:
         states = {p.place_id: p.state for p in service.list_places(session, "u8")}
         (feed,) = service.list_feeds(session)
