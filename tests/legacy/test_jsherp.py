@@ -69,7 +69,7 @@ def test_masters(reader: LegacyAgent) -> None:
     assert {k: items[k] for k in wanted} == wanted
     units = {(r["item_id"], r["unit"]): r["numerator"] for r in reader.read("material_units").all()}
     assert units["620", "TNE"] == 1000
-    assert (units["621", "BX"], units["621", "CT"]) == (6, 24)
+    assert (units["621", "XBX"], units["621", "XCT"]) == (6, 24)
     suppliers = {r["partner_id"] for r in reader.read("partners").all() if r["kind"] == "supplier"}
     assert suppliers == {str(s["id"]) for s in expected()["suppliers"] if s["delete_flag"] == "0"}
 

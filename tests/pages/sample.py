@@ -37,7 +37,7 @@ UNITS = {
     "C62": UnitName("C62", "个", "pcs", "个", "piece", 0),
     "KGM": UnitName("KGM", "kg", "kg", "千克", "kilogram", 3),
     "MTR": UnitName("MTR", "m", "m", "米", "metre", 2),
-    "BX": UnitName("BX", "盒", "box", "盒", "box", 0),
+    "XBX": UnitName("XBX", "盒", "box", "盒", "box", 0),
 }
 NAMES = Directory(ORGS, UNITS)
 MATERIALS = [
@@ -97,13 +97,13 @@ AGES = [age(277200, 108000, 0.6), age(129600, 93600, 0.5, held=True), age(277200
 ROWS = [
     g.InventoryRow(
         f"GM-{n:07}", zh, en, "fasteners", g.Identity(rule, D(1)), codes, stock(q, u), value(v),
-        [g.Apart("BX", D(2), D(2))] if n == 3 else [],
+        [g.Apart("XBX", D(2), D(2))] if n == 3 else [],
         [g.HolderCell(p[0], D(1), sla_state(p[6], p[7])) for p in PLANTS[: codes or 1]], AGES[n], False,  # type: ignore[arg-type]
     )
     for n, (zh, en, rule, codes, q, v, u) in enumerate(MATERIALS)
 ]  # fmt: skip
 HOLDERS = g.Holders(
-    "GM-0048213", *MATERIALS[0][:2], "C62", g.LIVE, stock("182400"), value("58368"), [g.Apart("BX", D(2), D(2))],
+    "GM-0048213", *MATERIALS[0][:2], "C62", g.LIVE, stock("182400"), value("58368"), [g.Apart("XBX", D(2), D(2))],
     AGES[0], [held_by(n) for n in range(7)],
     [g.SisterStock("deer", "鹿屿轴承厂", "Deer Isle Bearings", "鹿", "D", "Main", D(12), "C62", False, AGES[2])],
 )  # fmt: skip

@@ -119,13 +119,13 @@ def test_u8_movements_orders_and_masters(u8: LegacyAgent) -> None:
     assert booked == {datetime(2026, 11, 22, 2, 0, tzinfo=UTC)}
     orders = {r["document"]: r for r in u8.read("purchase_orders").all()}
     first, second = orders["PO1"], orders["PO2"]
-    assert (first["unit"], first["quantity"], first["received"], first["price"]) == ("CT", 10, 2, 288)
+    assert (first["unit"], first["quantity"], first["received"], first["price"]) == ("XCT", 10, 2, 288)
     assert (first["base_unit"], first["base_quantity"], first["base_received"]) == ("C62", 240, 48)
     assert (first["state"], second["state"], second["unit"], second["currency"]) == ("open", "draft", "KGM", "USD")
     items = {r["item_id"]: r for r in u8.read("materials").all()}
     assert (items["A1"]["brand"], items["A1"]["gtin"], items["A1"]["active"]) == ("SKF", "6901234567892", True)
     assert (items["B2"]["gtin"], items["B2"]["active"], items["B2"]["base_unit"]) == (None, False, "KGM")
-    assert [(r["item_id"], r["unit"], r["numerator"]) for r in u8.read("material_units").all()] == [("A1", "CT", 24)]
+    assert [(r["item_id"], r["unit"], r["numerator"]) for r in u8.read("material_units").all()] == [("A1", "XCT", 24)]
     assert [(r["document"], r["quantity"], r["kind"]) for r in u8.read("demand").all()] == [("11-M1", 1, "production")]
 
 
@@ -139,7 +139,7 @@ def test_k3_positions_orders_and_masters(tmp_path: Path, agent: Callable[..., Le
     assert held.sums("lot", value="reserved") == {("L1",): Decimal("1.5")}
     assert date(2026, 1, 31) in {r["expires_on"] for r in held.all()}
     (order,) = reader.read("purchase_orders").all()
-    assert (order["unit"], order["quantity"], order["received"], order["price"]) == ("CT", 2, 1, 216)
+    assert (order["unit"], order["quantity"], order["received"], order["price"]) == ("XCT", 2, 1, 216)
     assert (order["base_quantity"], order["base_received"], order["currency"]) == (48, 24, "CNY")
     places = {r["place_id"]: (r["kind"], r["parent_id"]) for r in reader.read("locations").all()}
     assert places["201/7"] == ("bin", "201") and places["201"] == ("warehouse", None)
