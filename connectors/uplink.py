@@ -20,6 +20,8 @@ from connectors.spool import Spooled
 CHUNK = 8 * 1024 * 1024
 TIMEOUT = httpx.Timeout(60, connect=5)
 _EVENT_STREAMS = frozenset({"stock_movements", "stock_positions"})
+_EVENT_FIELDS = {"batch_id", "system", "organisation", "coverage", "stream", "counts", "observed_at", "traceparent"}
+_EVENT_FIELDS |= {"mapping", "sla_seconds"}
 _BACKOFF_FIRST, _BACKOFF_MAX = 0.5, 60.0
 
 
@@ -128,10 +130,7 @@ class Uplink:
     def _post_events(self, batch: Spooled) -> None:
         header = batch.header
         lines = [_line(row) for row in pq.read_table(batch.path).to_pylist()]
-        fields = header.model_dump(
-            mode="json",
-            include={"batch_id", "system", "organisation", "coverage", "stream", "observed_at", "traceparent"},
-        )
+        fields = header.model_dump(mode="json", include=_EVENT_FIELDS)
         content = json.dumps({**fields, "lines": lines}, ensure_ascii=False).encode()
         self._call(
             "POST",

@@ -103,13 +103,15 @@ where b.organisation_id = %(org)s and b.id = a.id
 
 @dataclass(eq=False)
 class Call:
-    """One call of events, waiting for its durable answer; `body` are its lines as they land."""
+    """One call of events, waiting for its durable answer; `body` are its lines as they land. `recording_id` is open
+    until the transaction's end."""
 
     given: EventsIn
     to: Delivery
     agent_id: UUID
     body: bytes
     answer: EventAccount | Exception | None = None
+    recording_id: int | None = None
     sha256: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -140,7 +142,7 @@ class Judged:
 
 
 def apply_group(session: Session, calls: Sequence[Call]) -> list[EventAccount]:
-    """Apply new calls of one feed; their accounts in the same order."""
+    """Apply new calls of one feed; their accounts in the same order. The caller closes their recording, last of all."""
     connection = driver(session)
     connection.execute("select set_config('TimeZone', 'UTC', true)")
     batches = _land(session, calls)
@@ -155,7 +157,8 @@ def apply_group(session: Session, calls: Sequence[Call]) -> list[EventAccount]:
     _close(connection, ref, accounts)
     feeds.went_well(session, batches[-1], datetime.now(UTC))
     identities.refresh_new(connection, ref)
-    recording.close(connection, ref.recording_id)
+    for call in calls:
+        call.recording_id = ref.recording_id
     return accounts
 
 
@@ -170,7 +173,7 @@ def _land(session: Session, calls: Sequence[Call]) -> list[Batch]:
 
 def _batch(call: Call) -> dict[str, Any]:
     given = call.given
-    header = given.model_dump(mode="json", exclude={"lines"}) | {"mapping": ""}
+    header = given.model_dump(mode="json", exclude={"lines"})
     same = given.model_dump(include={"stream", "coverage", "counts", "observed_at", "traceparent"})
     return same | {
         "id": given.batch_id,

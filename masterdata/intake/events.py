@@ -1,6 +1,6 @@
 """Single events: applied at once in the API, without a gate, the answer as durable as the facts. Calls that arrive
 while a transaction runs are committed together by the next one (group commit): the first to get the lock does the
-work of all that wait, in its own request's transaction."""
+work of all of its feed that wait, in its own request's transaction."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import json
 import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 from uuid import UUID
 
 import psycopg
@@ -22,6 +21,8 @@ from identity.principal import Principal
 from masterdata.intake import upload
 from masterdata.intake.event_batches import Call, apply_group
 from masterdata.intake.schemas import EventAccount, EventsIn
+from masterdata.intake.writing import driver
+from masterdata.ledger import recording
 
 # Lines one transaction takes on; more wait for the next.
 GROUP_LINES = 4_096
@@ -57,21 +58,25 @@ def _body(given: EventsIn) -> bytes:
 
 
 def _take(own: Call) -> list[Call]:
-    """The waiting calls up to a transaction's worth, our own among them."""
-    taken: list[Call] = []
-    lines = 0
-    while _waiting and (lines < GROUP_LINES or own not in taken):
-        call = _waiting.popleft()
-        taken.append(call)
-        lines += len(call.given.lines)
+    """Our own call and those of its feed that wait, up to a transaction's worth. One feed alone: a second system's
+    lock, waited for while identity's is held, could deadlock with a worker."""
+    taken, lines = [own], len(own.given.lines)
+    _waiting.remove(own)
+    for call in list(_waiting):
+        if call.feed == own.feed and lines < GROUP_LINES:
+            _waiting.remove(call)
+            taken.append(call)
+            lines += len(call.given.lines)
     return taken
 
 
-def _commit(session: Session, calls: Sequence[Call]) -> None:
+def _commit(session: Session, calls: list[Call]) -> None:
     answers: dict[Call, EventAccount | Exception] = {}
     try:
-        for _, group in groupby(sorted(calls, key=lambda c: c.feed), key=lambda c: c.feed):
-            answers |= _answered(session, list(group))
+        answers = _answered(session, calls)
+        applied = {c.recording_id for c, a in answers.items() if c.recording_id and isinstance(a, EventAccount)}
+        for recording_id in sorted(applied):
+            recording.close(driver(session), recording_id)
         session.commit()
     except (DBAPIError, psycopg.Error, HubError) as error:
         answers = dict.fromkeys(calls, error)

@@ -201,4 +201,6 @@ class EventsIn(BaseModel):
     counts: Literal["balance", "movements", "balance+movements"] = "movements"
     observed_at: AwareDatetime
     traceparent: Annotated[str, Field(max_length=55)] = ""
+    mapping: Annotated[str, Field(max_length=120)] = ""
+    sla_seconds: Annotated[int | None, Field(gt=0, le=2**31 - 1, description="the mapping's promise")] = None
     lines: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=EVENT_LINES_MAX)]

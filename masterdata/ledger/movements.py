@@ -30,7 +30,8 @@ where v.identity = w.identity and v.content = w.content
                   and m.modified_at > coalesce(w.modified_at, '-infinity'))
 """
 
-# What changes: the version that leaves force is taken back, the one that enters is added.
+# What changes: the version that leaves force is taken back, the one that enters is added. A version that came too late
+# to be in force changes no quantity, but the source spoke of that time: `moved_at` must not depend on the order.
 _EFFECTS = """
 insert into effect
 select m.position_id, m.booked_at, case when m.is_voided then 0 else -m.quantity end, null
@@ -39,6 +40,8 @@ where m.organisation_id = %(org)s and m.is_current and m.booked_at is not null
 union all
 select position_id, booked_at, case when is_voided then 0 else quantity end, row_no
 from version where is_current and booked_at is not null
+union all
+select position_id, booked_at, 0, null from version where not is_current and booked_at is not null
 """
 
 _RETIRE = """

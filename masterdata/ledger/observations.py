@@ -22,7 +22,7 @@ from (
            coalesce(greatest(p.observed_at, p.moved_at, %(snapshot)s) > %(at)s, false)
                or coalesce(p.coverage_id <> %(coverage)s, false) as late,
            coalesce(p.quantity, 0) <> coalesce(s.quantity, 0) or p.reserved is distinct from s.reserved
-               or p.value is distinct from s.value as differs
+               or p.value is distinct from s.value or p.currency is distinct from s.currency as differs
     from stage_position s
     {join} join (select * from position where organisation_id = %(org)s) p on p.hash = s.hash
     where {scope}) x
@@ -38,8 +38,13 @@ _FULL = _SEEN.format(
 )
 _LISTED = _SEEN.format(join="left", scope="true", keep="true")
 
+# The quantity may be what the facts say already while the read is the newest word on value and reservation.
 _LATE = """
-update seen set is_changed = listed <> ledger_value(%(org)s, position_id, %(at)s) where is_late
+update seen s set is_changed = s.listed <> ledger_value(%(org)s, s.position_id, %(at)s) or exists (
+    select from position p where p.organisation_id = %(org)s and p.id = s.position_id
+    and coalesce(p.observed_at, '-infinity') <= %(at)s
+    and (p.reserved, p.value, p.currency) is distinct from (s.reserved, s.value, s.currency))
+where is_late
 """
 
 _EFFECT = "insert into effect (position_id, at) select position_id, %(at)s from seen where is_late and {written}"
