@@ -1,4 +1,5 @@
-"""Tables of material identity: source materials, golden materials, the links between them, units, costs and rates."""
+"""Tables of material identity: source materials, golden materials, the links between them, units, costs and rates.
+What matching alone writes, set-wise, has no foreign keys."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hub.columns import Instant, Json, Now, OrganisationId, Quantity, Serial
+from hub.columns import Instant, Json, Now, OrganisationId, OrganisationKey, Quantity, Serial
 from hub.database import Base
 
 MATERIAL = ["source_material.organisation_id", "source_material.id"]
@@ -67,7 +68,7 @@ class SourceMaterial(Base):
     modified_at: Mapped[Instant | None]
     batch_id: Mapped[UUID | None]
     row_no: Mapped[int | None] = mapped_column(BigInteger)
-    golden_id: Mapped[int | None] = mapped_column(ForeignKey("golden_material.id"))
+    golden_id: Mapped[int | None] = mapped_column(BigInteger)
     rule: Mapped[str | None]
     confidence: Mapped[Decimal | None]
     updated_at: Mapped[Now]
@@ -77,15 +78,12 @@ class Link(Base):
     """A dated decision that a source material is a golden material: by which rule, on which evidence, by whom."""
 
     __tablename__ = "link"
-    __table_args__ = (
-        ForeignKeyConstraint(["organisation_id", "material_id"], MATERIAL),
-        Index("ix_link_material", "organisation_id", "material_id", "valid_from"),
-    )
+    __table_args__ = (Index("ix_link_material", "organisation_id", "material_id", "valid_from"),)
 
-    organisation_id: Mapped[OrganisationId] = mapped_column(primary_key=True)
+    organisation_id: Mapped[OrganisationKey] = mapped_column(primary_key=True)
     id: Mapped[Serial] = mapped_column(primary_key=True)
     material_id: Mapped[int] = mapped_column(BigInteger)
-    golden_id: Mapped[int] = mapped_column(ForeignKey("golden_material.id"))
+    golden_id: Mapped[int] = mapped_column(BigInteger)
     rule: Mapped[str]
     confidence: Mapped[Decimal]
     evidence: Mapped[Json]
@@ -113,9 +111,8 @@ class IdentityConflict(Base):
     """Keys of a material that speak against each other, so that none of them links it."""
 
     __tablename__ = "identity_conflict"
-    __table_args__ = (ForeignKeyConstraint(["organisation_id", "material_id"], MATERIAL),)
 
-    organisation_id: Mapped[OrganisationId] = mapped_column(primary_key=True)
+    organisation_id: Mapped[OrganisationKey] = mapped_column(primary_key=True)
     material_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     kind: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
@@ -177,9 +174,8 @@ class UnitFactor(Base):
     """The factor in force from a source material's unit to its golden material's; derived, absent where unknown."""
 
     __tablename__ = "unit_factor"
-    __table_args__ = (ForeignKeyConstraint(["organisation_id", "material_id"], MATERIAL),)
 
-    organisation_id: Mapped[OrganisationId] = mapped_column(primary_key=True)
+    organisation_id: Mapped[OrganisationKey] = mapped_column(primary_key=True)
     material_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     unit: Mapped[str] = mapped_column(primary_key=True)
     numerator: Mapped[Quantity]

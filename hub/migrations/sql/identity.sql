@@ -42,14 +42,11 @@ begin
     select m.id, k.kind, k.key, m.organisation_id, m.system_id, squash(m.brand), not m.is_deleted, false
     from unnest(materials) as given(id) join source_material m on m.id = given.id
     left join lateral (
-        select x.group_number from cross_reference x where x.system_id = m.system_id and x.item_id = m.item_id
-        order by x.recorded_at desc limit 1
+        select true as said, c.group_number from cross_reference c
+        where c.system_id = m.system_id and c.item_id = m.item_id order by c.recorded_at desc limit 1
     ) x on true
-    left join lateral (
-        select true as said from cross_reference y where y.system_id = m.system_id and y.item_id = m.item_id limit 1
-    ) y on true
     cross join lateral (values
-        (case when y.said and x.group_number is null then 'apart' end, m.id::text),
+        (case when x.said and x.group_number is null then 'apart' end, m.id::text),
         (case when x.group_number is not null then 'xref' end, x.group_number),
         ('gtin', case when m.gtin is not null then gtin_key(m.gtin) end),
         ('mpn', case when m.mpn is not null then mpn_key(m.brand, m.mpn) end)
@@ -196,6 +193,7 @@ declare
     ids bigint[];
     labels text[];
     rules text[];
+    goldens bigint[];
     emptied bigint[];
 begin
     delete from identity_conflict c using unnest(closed) as given(id) join source_material m on m.id = given.id
@@ -210,10 +208,13 @@ begin
     )
     select array_agg(material_id), array_agg(label), array_agg(rule) into ids, labels, rules
     from found where label is not null;
+    -- In a statement of its own: an array's length tells the planner how many rows come, a function's result does not.
+    select array_agg(l.id), array_agg(l.label), array_agg(l.rule), array_agg(l.golden_id) into ids, labels, rules, goldens
+    from (select l.id, l.label, g.golden_id, case when count(*) over (partition by l.label) = 1 then 'own' else l.rule end as rule
+          from unnest(ids, labels, rules) as l(id, label, rule)
+          join golden_of(labels, ids) g on g.label = l.label) l;
     with goal as (
-        select l.id, l.label, g.golden_id, case when count(*) over (partition by l.label) = 1 then 'own' else l.rule end as rule
-        from unnest(ids, labels, rules) as l(id, label, rule)
-        join golden_of(labels, ids) g on g.label = l.label
+        select * from unnest(ids, labels, rules, goldens) as l(id, label, rule, golden_id)
     ), moved as materialized (
         select m.organisation_id, m.id, m.golden_id as held, g.golden_id, g.rule, g.label,
                case g.rule when 'gtin' then 0.99 when 'mpn' then 0.97 else 1 end as confidence,
@@ -295,7 +296,7 @@ $$;
 -- Match these materials of one organisation and whatever hangs on them; how many links changed.
 create function materials_match(org uuid, materials bigint[]) returns int
 language plpgsql security definer set search_path = pg_catalog, public, pg_temp
-set enable_seqscan = off set enable_nestloop = on set random_page_cost = 1.1 as $$
+set enable_seqscan = off set enable_mergejoin = off set enable_nestloop = on set random_page_cost = 1.1 as $$
 declare
     seeds bigint[];
     closed bigint[];
@@ -324,7 +325,10 @@ begin
         union select m.id from unnest(turned) as g(id) join source_material m on m.golden_id = g.id) x;
     perform unit_factor_refresh(stale);
     perform holding_refresh(stale);
-    perform search_refresh(stale);
+    perform search_refresh(seeds);
+    update material_search s set golden_id = m.golden_id
+    from unnest(linked) as given(id) join source_material m on m.id = given.id
+    where s.material_id = m.id and s.golden_id <> m.golden_id;
     return coalesce(cardinality(linked), 0);
 end
 $$;

@@ -101,9 +101,6 @@ def upgrade() -> None:
             "updated_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
         ),
         sa.ForeignKeyConstraint(
-            ["golden_id"], ["golden_material.id"], name=op.f("fk_source_material_golden_id_golden_material")
-        ),
-        sa.ForeignKeyConstraint(
             ["organisation_id"], ["organisation.id"], name=op.f("fk_source_material_organisation_id_organisation")
         ),
         sa.PrimaryKeyConstraint("organisation_id", "id", name=op.f("pk_source_material")),
@@ -142,15 +139,6 @@ def upgrade() -> None:
         sa.Column("valid_from", sa.DateTime(timezone=True), nullable=False),
         sa.Column(
             "recorded_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
-        sa.ForeignKeyConstraint(["golden_id"], ["golden_material.id"], name=op.f("fk_link_golden_id_golden_material")),
-        sa.ForeignKeyConstraint(
-            ["organisation_id", "material_id"],
-            ["source_material.organisation_id", "source_material.id"],
-            name=op.f("fk_link_organisation_id_material_id_source_material"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["organisation_id"], ["organisation.id"], name=op.f("fk_link_organisation_id_organisation")
         ),
         sa.PrimaryKeyConstraint("organisation_id", "id", name=op.f("pk_link")),
     )
@@ -211,14 +199,6 @@ def upgrade() -> None:
         sa.Column("unit", sa.String(), nullable=False),
         sa.Column("numerator", sa.Numeric(precision=38, scale=9), nullable=False),
         sa.Column("denominator", sa.Numeric(precision=38, scale=9), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["organisation_id", "material_id"],
-            ["source_material.organisation_id", "source_material.id"],
-            name=op.f("fk_unit_factor_organisation_id_material_id_source_material"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["organisation_id"], ["organisation.id"], name=op.f("fk_unit_factor_organisation_id_organisation")
-        ),
         sa.PrimaryKeyConstraint("organisation_id", "material_id", "unit", name=op.f("pk_unit_factor")),
     )
     _identity()
@@ -260,14 +240,6 @@ def _identity() -> None:
         sa.Column("detail", postgresql.JSONB(astext_type=Text()), nullable=False),
         sa.Column(
             "recorded_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
-        sa.ForeignKeyConstraint(
-            ["organisation_id", "material_id"],
-            ["source_material.organisation_id", "source_material.id"],
-            name=op.f("fk_identity_conflict_organisation_id_material_id_source_material"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["organisation_id"], ["organisation.id"], name=op.f("fk_identity_conflict_organisation_id_organisation")
         ),
         sa.PrimaryKeyConstraint("organisation_id", "material_id", "kind", "key", name=op.f("pk_identity_conflict")),
     )
