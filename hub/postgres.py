@@ -277,12 +277,23 @@ def _run(server: Server) -> None:
         server.process = _spawn(server)
         if _started(server):
             break
-        said = _tail(server.log)
+        said = _said(server.log)
         if time.monotonic() > deadline or not any(sign in said for sign in GOING_AWAY):
-            raise Unavailable(f"PostgreSQL did not start; {server.log} ends: {said}")
+            raise Unavailable(f"PostgreSQL did not start; {server.log} ends: {said[-600:]}")
+        _end_orphans(server.base / "data")
         time.sleep(0.3)
     _wait(lambda: _answers(server), 300, f"PostgreSQL does not answer; see {server.log}")
     _roles(server)
+
+
+def _end_orphans(data: Path) -> None:
+    """End the backends of a killed server. One within a long query would hold its memory until the query ends."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (process / "cwd").readlink() == data.resolve() and (process / "cmdline").read_bytes().startswith(
+                b"postgres:"
+            ):
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 def _started(server: Server) -> bool:
@@ -295,7 +306,9 @@ def _started(server: Server) -> bool:
 
 def _spawn(server: Server) -> subprocess.Popen[bytes]:
     options = [word for key, value in server.conf.items() for word in ("-c", f"{key}={value}")]
-    with server.log.open("wb") as log:
+    # Backends of a killed predecessor still write here: appended to, the file gets no holes and no line is lost.
+    server.log.write_bytes(b"")
+    with server.log.open("ab") as log:
         return subprocess.Popen(
             [str(server.bindir / "postgres"), "-D", str(server.base / "data"), "-k", str(server.sockets), *options],
             **_as_account(),
@@ -366,5 +379,5 @@ def _wait(until: Callable[[], bool], seconds: float, failure: str) -> None:
         time.sleep(0.02)
 
 
-def _tail(log: Path) -> str:
-    return log.read_text(errors="replace").strip()[-600:] if log.exists() else ""
+def _said(log: Path) -> str:
+    return log.read_text(errors="replace").strip() if log.exists() else ""
