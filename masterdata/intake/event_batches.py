@@ -228,7 +228,9 @@ def _movements(
         for j in sound
     ]
     connection.execute(_MOVEMENTS, {"system": ref.system_id, "lines": json.dumps(staged)})
-    apply_movements(connection, ref)
+    account = apply_movements(connection, ref)
+    if len(calls) == 1:
+        return [_account(calls[0], judged, applied=account.applied)]
     ends = list(accumulate(len(c.given.lines) for c in calls))
     first = {c: end - len(c.given.lines) for c, end in zip(calls, ends, strict=True)}
     spans = [{"id": str(c.given.batch_id), "first": first[c], "last": first[c] + len(c.given.lines) - 1} for c in calls]
