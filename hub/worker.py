@@ -23,6 +23,8 @@ from masterdata.intake.jobs import APPLY
 log = structlog.get_logger("hub.worker")
 
 CONCURRENCY = 3
+# The queue tells of new jobs; those freed when the one before them in their feed is done are found by asking.
+POLL_SECONDS = 0.25
 HEARTBEAT_SECONDS, STALLED_SECONDS, REVIVE_SECONDS = 3.0, 15.0, 5.0
 GRACE_SECONDS = 20.0
 
@@ -109,6 +111,7 @@ async def run(url: str, *, wait: bool = True, install_signal_handlers: bool = Tr
             await app.run_worker_async(
                 concurrency=CONCURRENCY,
                 wait=wait,
+                fetch_job_polling_interval=POLL_SECONDS,
                 install_signal_handlers=install_signal_handlers,
                 delete_jobs=procrastinate.jobs.DeleteJobCondition.SUCCESSFUL,
                 update_heartbeat_interval=HEARTBEAT_SECONDS,
