@@ -1,5 +1,5 @@
 """What the fences let through, tried table by table as the application role: own rows in all four ways, foreign rows in
-none. The database is a copy without foreign keys, checks and triggers: a row of any table can be made from its types."""
+none. The database is a copy without foreign keys, checks and triggers: rows can be made from types alone."""
 
 from __future__ import annotations
 

@@ -1,0 +1,170 @@
+"""A group of plants whose every text, number and id can be told apart: what belongs to one carries its token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Engine, text
+
+from connectors.contract import BatchHeader
+from hub import outbox
+from hub.columns import new_id
+from hub.database import Tenancy, unit_of_work
+from hub.models import Mail
+from identity import links
+from identity.models import Membership, Person
+from identity.principal import Principal
+from identity.scopes import AGENT_SCOPES, ROLES, effective
+from identity.sessions.service import Browser, open_session
+from tests.conftest import GROUP
+from tests.masterdata.plant import T0, Plant, move, stock
+
+GTIN = "6901234567892"
+ORGANISATION = text("""
+    insert into organisation (id, parent_id, key, kind, name_zh, name_en, seal, letter, rank, currency, zone)
+    values (:id, :group, :key, :kind, :key, :key, '印', 'S', 1, 'CNY', 'Asia/Shanghai')""")
+SYSTEM = text("""
+    insert into source_system (id, organisation_id, organisations, key, kind, name_zh, name_en, zone)
+    values (:id, :org, array[cast(:org as uuid)], :key, 'sql', :name, :name, 'Asia/Shanghai')""")
+AGENT = text("insert into agent (id, organisation_id, name, health) values (:id, :org, :name, '{}')")
+GRANT = text("insert into agent_grant (organisation_id, agent_id, system) values (:org, :agent, :system)")
+
+
+@dataclass
+class Tenant(Plant):
+    """A plant with one system, people, an agent, stock, movements, quarantined rows and a held snapshot."""
+
+    number: int = 0
+    kind: str = "subsidiary"
+    person_id: UUID = field(default_factory=new_id)
+    words: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.token, self.key, self.system = f"zq{self.number}k", f"plant{self.number}", f"zq{self.number}k-sys"
+        with unit_of_work(self.engine, Tenancy((GROUP, self.id), GROUP)) as session:
+            session.execute(ORGANISATION, {"id": self.id, "group": GROUP, "key": self.key, "kind": self.kind})
+        with self.session() as session:
+            session.execute(
+                SYSTEM, {"id": self.system_id, "org": self.id, "key": self.system, "name": f"{self.token} U8"}
+            )
+            session.execute(AGENT, {"id": self.agent_id, "org": self.id, "name": f"{self.token} agent"})
+            session.execute(GRANT, {"agent": self.agent_id, "org": self.id, "system": self.system})
+        self._people()
+        if self.kind == "subsidiary":
+            self._stock()
+
+    def header(self, stream: str, body: bytes, rows: int, **more: Any) -> BatchHeader:
+        return super().header(stream, body, rows, **{"system": self.system, "organisation": self.key} | more)
+
+    def _people(self) -> None:
+        with self.session() as session:
+            email = f"{self.token}@mail.example"
+            person = Person(id=self.person_id, organisation_id=self.id, email=email, name=f"{self.token} person")
+            session.add(person)
+            session.flush()
+            session.add(Membership(organisation_id=self.id, person_id=person.id, scopes=sorted(ROLES["admin"])))
+            links.issue(session, person.id, self.id, "reset")
+            session.add(
+                Mail(id=new_id(), organisation_id=self.id, recipient=email, subject=self.token, body=self.token)
+            )
+            session.flush()
+            outbox.emit(session, "stock_changed", self.id, {"note": self.token})
+            open_session(session, person.id, Browser("10.0.0.1", self.token))
+
+    def _stock(self) -> None:
+        """One material is every plant's (the same GTIN), the others are its own. What the group calls a common material
+        comes from one of its holders and is told to all of them, so its name carries no token."""
+        mine, shared = f"{self.token}-item", f"{self.token}-shared"
+        materials = [self._material(mine), self._material(shared, gtin=GTIN, name="共有 轴承")]
+        self.deliver("materials", materials)
+        rows = [
+            stock(i, 70_000 + self.number, lot=f"{self.token}-lot", owner=f"{self.token}-owner") for i in (mine, shared)
+        ]
+        rows += [stock(f"{self.token}-{n}", 5) for n in range(20)]
+        self.snapshot([*rows, stock(f"{self.token}-bad", 2, unit=f"{self.token}-unit")])
+        moves = [move(mine, 1, f"{n}", T0, document=f"{self.token}-doc") for n in range(3)]
+        self.deliver("stock_movements", moves, sync="incremental", counts="movements")
+        assert self.snapshot([], minutes=5)["state"] == "held"
+
+    def _material(self, item: str, **more: Any) -> dict[str, Any]:
+        name = f"{self.token} 轴承"
+        known = {"item_id": item, "item_code": item, "name": name, "base_unit": "C62", "is_active": True}
+        return known | {"unit_cost": Decimal(f"4711.0{self.number}"), "currency": "CNY"} | more
+
+    def principal(self, *roles: str) -> Principal:
+        scopes = effective(frozenset[str]().union(*(ROLES[r] for r in roles)), self.kind)
+        return Principal("person", self.person_id, "Test", self.id, (self.id,), scopes, locale="en")
+
+    @property
+    def callers(self) -> list[Principal]:
+        agent = Principal("agent", self.agent_id, "agent", self.id, (self.id,), AGENT_SCOPES, token_id="1")
+        return [self.principal("admin"), self.principal("it"), agent]
+
+
+@dataclass
+class World:
+    """`secrets` are the ids of each tenant's own rows, as they are written in answers."""
+
+    tenants: list[Tenant]
+    secrets: dict[UUID, set[str]]
+    pools: dict[str, list[str]]
+
+
+def build(engine: Engine, owner: Any) -> World:
+    kinds = ["subsidiary"] * 4 + ["supplier"]
+    tenants = [Tenant(engine, number=n, kind=kind) for n, kind in enumerate(kinds, 1)]
+    return World(tenants, {t.id: _ids(owner, t.id) for t in tenants}, _pools(owner, tenants))
+
+
+IDS = """
+    select c.table_name, c.column_name from information_schema.columns c
+    join information_schema.columns o using (table_schema, table_name)
+    where c.table_schema = 'public' and o.column_name = 'organisation_id' and c.udt_name = 'uuid'
+      and c.column_name in ('id', 'person_id', 'agent_id', 'batch_id', 'system_id')"""
+
+
+def _ids(owner: Any, organisation_id: UUID) -> set[str]:
+    """Every id that appears in the tenant's rows."""
+    found: set[str] = set()
+    for table, column in owner.execute(IDS).fetchall():
+        query = f"select {column}::text from {table} where organisation_id = %s and {column} is not null"
+        found |= {row[0] for row in owner.execute(query, [organisation_id]).fetchall()}
+    return found
+
+
+def _pools(owner: Any, tenants: list[Tenant]) -> dict[str, list[str]]:
+    """Values for parameters by their names, out of all tenants."""
+
+    def column(query: str) -> list[str]:
+        return [str(row[0]) for row in owner.execute(query).fetchall()]
+
+    organisations = [str(t.id) for t in tenants] + [str(GROUP)]
+    words = [f"{t.token}{end}" for t in tenants for end in ("-item", "-shared", " 轴承", "-doc")] + [GTIN, "轴承"]
+    return {
+        "organisation_id": organisations,
+        "parent_id": organisations,
+        "organisation": [t.key for t in tenants],
+        "person_id": [str(t.person_id) for t in tenants],
+        "agent_id": [str(t.agent_id) for t in tenants],
+        "session_id": column("select id from login_session"),
+        "batch_id": column("select id from batch"),
+        "batch": column("select id from batch"),
+        "row_id": column("select id from quarantine"),
+        "position_id": column("select id from position"),
+        "place_id": column("select place_id from place"),
+        "number": column("select number from golden_material"),
+        "system": [t.system for t in tenants],
+        "key": [t.system for t in tenants],
+        "coverage": ["all"],
+        "email": [f"{t.token}@mail.example" for t in tenants],
+        "form": ["csv", "xlsx"],
+        "text": words,
+        "q": words,
+        "row_no": ["0", "1", "21"],
+        "item_id": [f"{t.token}-item" for t in tenants],
+        "as_of": [(T0 + timedelta(hours=1)).isoformat()],
+    }
