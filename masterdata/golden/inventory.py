@@ -16,6 +16,7 @@ from hub import paging
 from hub.errors import Unprocessable
 from hub.settings import settings
 from masterdata.golden.ages import COVERAGES, RATES, RATIO, SOURCE_AT, VALUE, state_sql
+from masterdata.golden.jsonsql import array, figure, members, plain, token, words
 from masterdata.golden.schemas import InventoryPage, InventoryQuery, InventoryRow
 
 _ROW = TypeAdapter(InventoryRow)
@@ -116,66 +117,91 @@ def _sums(pattern: str) -> str:
     return ", ".join(pattern.format(q=quantity) for quantity in _QUANTITIES)
 
 
-# One pass: holdings → per golden material and organisation → per golden material. What is rare (units apart, currencies
-# without a rate) is looked up for the rows that have it.
+def _cell(organisation: str, on_hand: str, is_held: str, ratio: str) -> str:
+    state = token(state_sql(is_held, ratio))
+    return members({"organisation": organisation, "on_hand": figure(on_hand), "state": state})
+
+
+_UNRATED = members({"amount": figure("x.amount"), "currency": token("x.currency")})
+_APART = members({"unit": token("x.unit"), "on_hand": figure("x.on_hand"), "available": figure("x.available")})
+
+_ROW_JSON = members(
+    {
+        "number": token("g.number"),
+        "name_zh": words("g.name_zh"),
+        "name_en": words("g.name_en"),
+        "class_code": words("g.class_code"),
+        "identity": members({"rule": token("g.rule"), "confidence": figure("g.confidence")}),
+        "codes": plain("w.codes"),
+        "stock": members({"unit": token("g.unit")} | {q: figure(f"w.{q}") for q in _QUANTITIES}),
+        "value": members(
+            {
+                "amount": figure("w.worth"),
+                "currency": token("cast(:currency as text)"),
+                "apart": f"""case when w.is_unrated then (
+                    select {array(_UNRATED, "x.currency")}
+                    from (select h.currency, sum(h.value) as amount from holding h
+                          where h.golden_id = w.golden_id and h.currency <> :currency and {{where}}
+                            and not exists (select from rate r where r.currency = h.currency)
+                          group by h.currency) x) else '[]' end""",
+                "unpriced": plain("w.unpriced"),
+                "rate_on": token("w.rate_on"),
+            }
+        ),
+        "apart": f"""case when w.is_apart then (
+            select {array(_APART, "x.unit")}
+            from (select h.unit, sum(h.on_hand) as on_hand, sum(h.available) as available from holding h
+                  where h.golden_id = w.golden_id and h.is_apart and {{where}} group by h.unit) x) else '[]' end""",
+        "holders": f"""case when w.parts = w.orgs then w.cells else (
+            select {array(_cell("x.json_key", "x.on_hand", "x.is_held", "x.ratio"), "x.rank, x.key", "x.on_hand <> 0")}
+            from (select o.json_key, o.rank, o.key, sum(h.on_hand) filter (where not h.is_apart) as on_hand,
+                         bool_or(c.held_batch_id is not null) as is_held, max({RATIO}) as ratio
+                  from holding h join org o on o.id = h.organisation_id
+                  join cov c on c.organisation_id = h.organisation_id and c.id = h.coverage_id
+                  where h.golden_id = w.golden_id and {{where}} group by o.json_key, o.rank, o.key) x) end""",
+        "age": members(
+            {
+                "source_at": words("w.source_at"),
+                "age_seconds": plain(
+                    "greatest(0, floor(extract(epoch from cast(:now as timestamptz) - w.source_at)))::bigint"
+                ),
+                "sla_seconds": plain("w.sla_seconds"),
+                "state": token(state_sql("w.is_held", "w.ratio")),
+                "ratio": plain("w.ratio"),
+                "main_ratio": plain("main_ratio(w.ratios, w.weights)"),
+            }
+        ),
+        "is_marked": "case when w.marked > 0 then 'true' else 'false' end",
+    }
+)
+
+# One pass over the page's holdings. What is rare (units apart, currencies without a rate, several codes of one
+# organisation) is looked up for the rows that have it. All ordered aggregates share one order, so that one sort serves.
 _DETAIL = f"""
-, part as (
-    select h.golden_id, h.organisation_id, count(distinct h.material_id) as codes, sum(h.marked) as marked,
-           {_sums("sum(h.{q}) filter (where not h.is_apart) as {q}")},
-           bool_or(h.is_apart) as is_apart, sum({VALUE}) as worth, min(r.rate_on) as rate_on,
+, org as materialized (select id, rank, key, to_json(key)::text as json_key from organisation),
+whole as (
+    select h.golden_id, count(*) as parts, count(distinct h.organisation_id) as orgs,
+           count(distinct h.material_id) as codes, sum(h.marked) as marked,
+           {_sums("coalesce(sum(h.{q}) filter (where not h.is_apart), 0) as {q}")},
+           bool_or(h.is_apart) as is_apart, coalesce(sum({VALUE}), 0) as worth, min(r.rate_on) as rate_on,
            count(*) filter (where h.value is null and h.on_hand <> 0) as unpriced,
            bool_or(h.value is not null and h.currency <> :currency and r.rate is null) as is_unrated,
            bool_or(c.held_batch_id is not null) as is_held, max({RATIO}) as ratio,
-           (array_agg({SOURCE_AT} order by {RATIO} desc nulls last))[1] as source_at,
-           (array_agg(c.sla_seconds order by {RATIO} desc nulls last))[1] as sla_seconds
+           array_agg({RATIO} order by {RATIO} desc nulls last) as ratios,
+           array_agg(abs(h.on_hand) order by {RATIO} desc nulls last) as weights,
+           coalesce(min({SOURCE_AT}) filter (where c.held_batch_id is not null),
+                    (array_agg({SOURCE_AT} order by {RATIO} desc nulls last))[1]) as source_at,
+           (array_agg(c.sla_seconds order by {RATIO} desc nulls last))[1] as sla_seconds,
+           {array(_cell("o.json_key", "h.on_hand", "c.held_batch_id is not null", RATIO), "o.rank, o.key",
+                  "h.on_hand <> 0 and not h.is_apart")} as cells
     from unnest(cast(:ids as bigint[])) as given(id)
     join holding h on h.golden_id = given.id
     join cov c on c.organisation_id = h.organisation_id and c.id = h.coverage_id
+    join org o on o.id = h.organisation_id
     left join rate r on r.currency = h.currency
-    where {{where}} group by h.golden_id, h.organisation_id
-),
-whole as (
-    select p.golden_id, sum(p.codes) as codes, sum(p.marked) as marked, {_sums("coalesce(sum(p.{q}), 0) as {q}")},
-           bool_or(p.is_apart) as is_apart, coalesce(sum(p.worth), 0) as worth, min(p.rate_on) as rate_on,
-           sum(p.unpriced) as unpriced, bool_or(p.is_unrated) as is_unrated, bool_or(p.is_held) as is_held,
-           max(p.ratio) as ratio, array_agg(p.ratio order by p.ratio) as ratios,
-           array_agg(abs(coalesce(p.on_hand, 0)) order by p.ratio) as weights,
-           (array_agg(p.source_at order by p.is_held desc, p.ratio desc nulls last))[1] as source_at,
-           (array_agg(p.sla_seconds order by p.is_held desc, p.ratio desc nulls last))[1] as sla_seconds,
-           json_agg(json_build_object('organisation', o.key, 'on_hand', trim_scale(p.on_hand)::text,
-               'state', {state_sql("p.is_held", "p.ratio")}) order by o.rank, o.key)
-               filter (where p.on_hand <> 0) as cells
-    from part p join organisation o on o.id = p.organisation_id group by p.golden_id
+    where {{where}} group by h.golden_id
 )
-select w.golden_id, json_build_object(
-    'number', g.number, 'name_zh', g.name_zh, 'name_en', g.name_en, 'class_code', g.class_code,
-    'identity', json_build_object('rule', g.rule, 'confidence', g.confidence::text), 'codes', w.codes,
-    'stock', json_build_object('unit', g.unit, {_sums("'{q}', trim_scale(w.{q})::text")}),
-    'value', json_build_object('amount', trim_scale(w.worth)::text, 'currency', cast(:currency as text),
-        'apart', case when w.is_unrated then (
-            select json_agg(json_build_object('amount', amount, 'currency', currency) order by currency)
-            from (select h.currency, trim_scale(sum(h.value))::text as amount from holding h
-                  where h.golden_id = w.golden_id and h.currency <> :currency
-                    and not exists (select from rate r where r.currency = h.currency) and {{where}}
-                  group by h.currency) x)
-            else '[]' end,
-        'unpriced', w.unpriced, 'rate_on', w.rate_on),
-    'apart', case when w.is_apart then (
-        select json_agg(json_build_object('unit', unit, 'on_hand', on_hand, 'available', available) order by unit)
-        from (select h.unit, trim_scale(sum(h.on_hand))::text as on_hand,
-                     trim_scale(sum(h.available))::text as available
-              from holding h where h.golden_id = w.golden_id and h.is_apart and {{where}} group by h.unit) x)
-        else '[]' end,
-    'holders', coalesce(w.cells, '[]'),
-    'age', json_build_object('source_at', w.source_at,
-        'age_seconds', greatest(0, floor(extract(epoch from cast(:now as timestamptz) - w.source_at)))::bigint,
-        'sla_seconds', w.sla_seconds, 'state', {state_sql("w.is_held", "w.ratio")}, 'ratio', w.ratio,
-        'main_ratio', case when cardinality(w.ratios) = 1 then w.ratio else (
-            select min(ratio) filter (where sofar >= 0.8 * total) from (
-                select ratio, sum(weight) over (order by ratio) as sofar, sum(weight) over () as total
-                from unnest(w.ratios, w.weights) as t(ratio, weight)) x) end),
-    'is_marked', w.marked > 0)::text as row
-from whole w join golden_material g on g.id = w.golden_id
+select w.golden_id, {_ROW_JSON} as row from whole w join golden_material g on g.id = w.golden_id
 """
 
 
@@ -186,7 +212,7 @@ def _ranking_statement(query: InventoryQuery) -> str:
 def _detail_statement(query: InventoryQuery) -> str:
     """The organisations a query is narrowed to narrow its figures too."""
     where = narrowing(InventoryQuery(organisations=query.organisations))[0]
-    return f"with {RATES},{COVERAGES}{_DETAIL.format(where=where)}"
+    return f"with {RATES},{COVERAGES}{_DETAIL.replace('{where}', where)}"
 
 
 def list_rows(session: Session, query: InventoryQuery) -> tuple[list[str], str | None]:

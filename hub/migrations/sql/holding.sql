@@ -127,3 +127,22 @@ create trigger holding_of_new_stock after insert on material_stock
     referencing new table as changed for each statement execute function holding_of_stock();
 create trigger holding_of_moved_stock after update on material_stock
     referencing new table as changed for each statement execute function holding_of_stock();
+
+-- The ratio (age ÷ promise) that 80 % of a sum does not exceed; `ratios` fall, nulls last, `weights` stand beside them.
+create function main_ratio(ratios float8[], weights numeric[]) returns float8
+language plpgsql immutable parallel safe as $$
+declare
+    whole numeric := 0;
+    older numeric := 0;
+begin
+    if cardinality(ratios) = 1 then return ratios[1]; end if;
+    for n in 1 .. cardinality(ratios) loop
+        if ratios[n] is not null then whole := whole + weights[n]; end if;
+    end loop;
+    for n in 1 .. cardinality(ratios) loop
+        older := older + weights[n];
+        if older > 0.2 * whole then return ratios[n]; end if;
+    end loop;
+    return ratios[1];
+end
+$$;
