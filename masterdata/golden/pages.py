@@ -89,8 +89,8 @@ class Filters:
         )
 
     def address(self, **changes: str | None) -> str:
-        fields = {"q": self.q, "org": self.org, "class": self.klass, "state": self.state, "status": self.status}
-        fields |= {"sort": self.sort, "dir": self.dir} | changes  # type: ignore[dict-item]
+        fields: dict[str, str | None] = {"q": self.q, "org": self.org, "class": self.klass, "state": self.state}
+        fields |= {"status": self.status, "sort": self.sort, "dir": self.dir, **changes}
         return urlencode({k: v for k, v in fields.items() if v})
 
     def export(self, form: str) -> str:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501, RUF009, SIM905 - literal rows, one a line, read better than wrapped
 """Answers of the services as literals, so that every template can be rendered without a database."""
 
 from __future__ import annotations
@@ -165,8 +166,8 @@ def overview() -> g.Overview:
             kpi("dormant_value", "163100000", "CNY", "161600000"),
             kpi("stale_share", "0.053", "share", "0"),
         ],
-        [g.Duplicate(r.number, r.name_zh, r.name_en, r.stock.unit, r.stock.on_hand, ["teal", "pine", "fog"], D(342664), D(254200), r.age) for r in ROWS],  # noqa: E501
-        [g.Dormant(r.number, r.name_zh, r.name_en, r.stock.unit, r.stock.on_hand, "deer", D(87000), NOW - timedelta(days=400), r.age) for r in ROWS],  # noqa: E501
+        [g.Duplicate(r.number, r.name_zh, r.name_en, r.stock.unit, r.stock.on_hand, ["teal", "pine", "fog"], D(342664), D(254200), r.age) for r in ROWS],
+        [g.Dormant(r.number, r.name_zh, r.name_en, r.stock.unit, r.stock.on_hand, "deer", D(87000), NOW - timedelta(days=400), r.age) for r in ROWS],
         MOVEMENTS, 11482, {"fresh": D("941"), "late": D("275"), "stale": D("68")},
         [g.RateAge("USD", D("7.113"), date(2026, 11, 20), 9, True)],
     )  # fmt: skip
@@ -252,7 +253,7 @@ def templates(locale: str) -> dict[str, dict[str, Any]]:
         roles=["planner"],
         is_disabled=False,
         has_password=False,
-    )  # noqa: E501
+    )
     agent = Bag(
         id=me.id,
         name="agent-t-01",
@@ -260,10 +261,10 @@ def templates(locale: str) -> dict[str, dict[str, Any]]:
         is_disabled=False,
         is_enrolled=True,
         last_seen_at=NOW,
-    )  # noqa: E501
+    )
     return {
         "overview.html": {"overview": (o := overview()), "systems": SYSTEMS, "chart": plots.value_by_organisation(o, say)},
-        "inventory.html": {"filters": filters, "page": g.InventoryPage(ROWS, "next"), "facets": g.Facets([("teal", 3)], [("fasteners", 9)]),  # noqa: E501
+        "inventory.html": {"filters": filters, "page": g.InventoryPage(ROWS, "next"), "facets": g.Facets([("teal", 3)], [("fasteners", 9)]),
                            "totals": g.InventoryTotals(1204, 3618, value("96402000"), 3, AGES[0], HULL)},
         "inventory-rows.html": {"filters": filters, "page": g.InventoryPage(ROWS, None)},
         "holders-rows.html": {"held": HOLDERS},
@@ -282,15 +283,15 @@ def templates(locale: str) -> dict[str, dict[str, Any]]:
         "quarantine.html": {"found": [ROW], "following": 8, "filters": {"system": "blossom"}},
         "quarantined.html": {"row": ROW, "raw": [("料号", "LF-2208")]},
         "units.html": {"rates": overview().rates, "known": list(UNITS.values()), "error": "line 2: no rate", "given": "USD,2026-11-20",
-                       "own": [Bag(organisation="teal", system="u8", code="ZHI", unit="C62", name_zh="个", name_en="piece", recorded_at=NOW)]},  # noqa: E501
+                       "own": [Bag(organisation="teal", system="u8", code="ZHI", unit="C62", name_zh="个", name_en="piece", recorded_at=NOW)]},
         "signin.html": {"email": "a@b.example", "error": "wrong", "detail": "", "next": "/"},
         "forgot.html": {"sent": True},
         "set-password.html": {"token": "t", "link": Bag(email="a@b.example"), "error": ""},
-        "account.html": {"me": me, "error": "", "sessions": [Bag(id=me.session_id, browser="Firefox", address="127.0.0.1", created_at=NOW, last_seen_at=NOW)]},  # noqa: E501
-        "people.html": {"me": me, "organisations": list(ORGS.values()), "chosen": org.id, "members": [member], "roles": ["planner", "admin"], "error": ""},  # noqa: E501
+        "account.html": {"me": me, "error": "", "sessions": [Bag(id=me.session_id, browser="Firefox", address="127.0.0.1", created_at=NOW, last_seen_at=NOW)]},
+        "people.html": {"me": me, "organisations": list(ORGS.values()), "chosen": org.id, "members": [member], "roles": ["planner", "admin"], "error": ""},
         "switch.html": {"me": me, "organisations": list(ORGS.values())},
         "outbox.html": {"me": me, "mails": [Bag(recipient="a@b", subject="s", body="b", error=None, created_at=NOW)]},
-        "agents.html": {"me": me, "agents": [agent], "organisations": [org], "keys": {org.id: "teal"}, "error": "", "code": Bag(code="K7-X", expires_at=NOW)},  # noqa: E501
+        "agents.html": {"me": me, "agents": [agent], "organisations": [org], "keys": {org.id: "teal"}, "error": "", "code": Bag(code="K7-X", expires_at=NOW)},
         "error.html": {"code": 404, "problem": {"detail": "There is no material GM-1.", "trace_id": "4f0c"}},
     }  # fmt: skip
 

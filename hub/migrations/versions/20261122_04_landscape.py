@@ -99,7 +99,9 @@ def upgrade() -> None:
         sa.Column("read_clock", sa.String(), nullable=False),
         sa.Column("snapshot_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("held_batch_id", sa.Uuid(), nullable=True),
-        sa.Column("limits", postgresql.JSONB(astext_type=Text()), server_default=sa.text("'{}'::jsonb"), nullable=False),
+        sa.Column(
+            "limits", postgresql.JSONB(astext_type=Text()), server_default=sa.text("'{}'::jsonb"), nullable=False
+        ),
         sa.ForeignKeyConstraint(
             ["organisation_id"], ["organisation.id"], name=op.f("fk_coverage_organisation_id_organisation")
         ),

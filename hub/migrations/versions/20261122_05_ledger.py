@@ -164,9 +164,7 @@ def upgrade() -> None:
         sa.Column("hash", sa.Uuid(), nullable=False),
         sa.Column("observed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("batch_id", sa.Uuid(), nullable=False),
-        sa.PrimaryKeyConstraint(
-            "organisation_id", "hash", "observed_at", "batch_id", name=op.f("pk_snapshot_gap")
-        ),
+        sa.PrimaryKeyConstraint("organisation_id", "hash", "observed_at", "batch_id", name=op.f("pk_snapshot_gap")),
     )
     for table in FENCED:
         fence(table)
