@@ -69,17 +69,16 @@ def _members() -> Select[Membership, Person]:
 
 
 def create_person(session: Session, caller: Principal, given: PersonIn) -> Member:
-    """Invites by mail. Someone who has an account already only becomes a member and is told so; the caller's answer
-    is the same, and raises Conflict only for a membership the caller can see anyway."""
+    """Invites by mail; whoever the caller can see already only becomes a member, and is told so. Raises Conflict for
+    a member, and for an account of an organisation the caller cannot read."""
     organisation_id = _acting(session, caller, given.organisation_id)
     scopes = _grantable(caller, given.roles)
-    account = session.execute(text("select id from identity_account(:email)"), {"email": given.email}).one_or_none()
-    if account is None:
+    person_id = session.scalar(select(Person.id).where(Person.email == given.email))
+    if person_id is None:
         person_id = _invite(session, organisation_id, given)
-    elif session.get(Membership, (organisation_id, account.id)) is not None:
+    elif session.get(Membership, (organisation_id, person_id)) is not None:
         raise Conflict(f"{given.email} is a member of this organisation already.")
     else:
-        person_id = account.id
         send(session, organisation_id, given.email, Letter("added", given.locale, given.name, links.base_url()))
     session.add(Membership(organisation_id=organisation_id, person_id=person_id, scopes=scopes))
     session.flush()
@@ -95,11 +94,12 @@ def _invite(session: Session, organisation_id: UUID, given: PersonIn) -> UUID:
 
 
 def add_person(session: Session, organisation_id: UUID, given: PersonIn) -> UUID:
-    """An account without a password, at home in the organisation the session acts for; raises Conflict where a
-    disabled one has the same e-mail."""
-    taken = session.scalar(text("select identity_is_taken(:email)"), {"email": given.email})
-    if taken:
-        raise Conflict(f"{given.email} cannot be invited: the account is disabled.")
+    """An account without a password, at home in the organisation the session acts for; raises Conflict where another
+    organisation has one with the same e-mail."""
+    if session.scalar(text("select identity_is_taken(:email)"), {"email": given.email}):
+        raise Conflict(
+            f"{given.email} has an account elsewhere in the group. An administrator of the group can add it."
+        )
     person = Person(
         id=new_id(),
         organisation_id=organisation_id,

@@ -176,3 +176,14 @@ def test_group_admins_manage_a_subsidiary(client, world, as_principal) -> None:
     made = client.post("/v1/people", json=invitation)
     assert made.status_code == 201 and made.json()["organisation_id"] == str(world.b)
     assert client.post("/v1/people", json=invitation).status_code == 409
+
+
+def test_an_account_elsewhere_is_not_told_but_head_office_may_add_it(client, world, things, as_principal) -> None:
+    mine, other = things(world.a), things(world.b)
+    email = f"p@{world.b}.example"
+    invitation = {"email": email, "name": "Guess", "roles": ["planner"], "organisation_id": str(world.a)}
+    as_principal(world.principal(mine["boss"], "admin", at=world.a))
+    refused = client.post("/v1/people", json=invitation)
+    assert refused.status_code == 409 and other["person"] not in refused.text
+    as_principal(world.principal(world.person("head@group.example", "admin", at=GROUP), "admin", at=GROUP))
+    assert client.post("/v1/people", json=invitation).json()["person_id"] == other["person"]
