@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from connectors.cli import app, open_agent
@@ -14,6 +16,14 @@ from tests.connectors.sources.servers import OdooServer, serving
 
 __all__ = ["config", "hub", "plant", "running"]
 SECRET = "s3cret-word-of-the-source"
+
+
+@pytest.fixture(autouse=True)
+def own_log() -> Iterator[None]:
+    """The command logs to its own standard error; what comes after it must not."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 def test_changed_columns_stop_the_stream_and_zero_nothing(config: Path, hub: FakeHub) -> None:
