@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from masterdata.golden.schemas import ChangeItem, ChangePage
+from masterdata.golden.records import ChangeItem, ChangePage
 
 TOPICS = ("inventory.changed",)
 

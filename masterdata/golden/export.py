@@ -8,6 +8,7 @@ import io
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import xlsxwriter
@@ -64,11 +65,11 @@ def _cells(row: InventoryRow) -> tuple[str, ...]:
 
 
 def csv_of(session: Session, query: InventoryQuery) -> Iterator[str]:
-    """Lines of the CSV. A text that a spreadsheet would take for a formula is quoted with an apostrophe."""
-    buffer = io.StringIO(BOM)
-    buffer.seek(len(BOM))
+    """Lines of the CSV, the header at once. A text that a spreadsheet would take for a formula gets an apostrophe."""
+    yield BOM + ",".join(HEADER) + "\r\n"
+    buffer = io.StringIO()
     writer = csv.writer(buffer)
-    for row in rows_of(session, query):
+    for row in islice(rows_of(session, query), 1, None):
         writer.writerow([cell if index in NUMERIC else _harmless(cell) for index, cell in enumerate(row)])
         if buffer.tell() > CHUNK:
             yield buffer.getvalue()

@@ -13,7 +13,8 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from masterdata.golden.holders import find_golden
-from masterdata.golden.schemas import LIVE, History, HistoryPoint, Moment
+from masterdata.golden.records import History, HistoryPoint
+from masterdata.golden.schemas import LIVE, Moment
 from masterdata.materials.units import convert
 
 _POSITIONS = text("""

@@ -192,8 +192,13 @@ whole as (
            coalesce(min({SOURCE_AT}) filter (where c.held_batch_id is not null),
                     (array_agg({SOURCE_AT} order by {RATIO} desc nulls last))[1]) as source_at,
            (array_agg(c.sla_seconds order by {RATIO} desc nulls last))[1] as sla_seconds,
-           {array(_cell("o.json_key", "h.on_hand", "c.held_batch_id is not null", RATIO), "o.rank, o.key",
-                  "h.on_hand <> 0 and not h.is_apart")} as cells
+           {
+    array(
+        _cell("o.json_key", "h.on_hand", "c.held_batch_id is not null", RATIO),
+        "o.rank, o.key",
+        "h.on_hand <> 0 and not h.is_apart",
+    )
+} as cells
     from unnest(cast(:ids as bigint[])) as given(id)
     join holding h on h.golden_id = given.id
     join cov c on c.organisation_id = h.organisation_id and c.id = h.coverage_id

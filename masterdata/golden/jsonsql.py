@@ -1,5 +1,5 @@
-"""JSON written by PostgreSQL as plain text: per row several times faster than json_build_object, which looks up the type
-of every argument of every row. Each function takes SQL expressions and gives one of type text, never null."""
+"""JSON written by PostgreSQL as plain text: per row several times faster than json_build_object, which looks up the
+type of every argument of every row. Each function takes SQL expressions and gives one of type text, never null."""
 
 from __future__ import annotations
 

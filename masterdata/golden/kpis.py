@@ -7,7 +7,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from masterdata.golden.schemas import Age, Kpi, OrganisationValue
+from masterdata.golden.records import Kpi, OrganisationValue
+from masterdata.golden.schemas import Age
 from masterdata.golden.totals import hull
 
 DEFINITIONS = {

@@ -10,17 +10,8 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from masterdata.golden import holders
-from masterdata.golden.schemas import (
-    LIVE,
-    Amount,
-    Attribute,
-    Conflict,
-    Conversion,
-    Identity,
-    Material,
-    Moment,
-    SourceRecord,
-)
+from masterdata.golden.records import Attribute, Conflict, Material, SourceRecord
+from masterdata.golden.schemas import LIVE, Amount, Conversion, Identity, Moment
 from masterdata.materials.survivorship import RULES, survive
 
 _SOURCES = text("""

@@ -17,7 +17,8 @@ from masterdata.golden.ages import COVERAGES, RATES, SOURCE_AT, VALUE, age_of, c
 from masterdata.golden.cache import Cache
 from masterdata.golden.kpis import kpis
 from masterdata.golden.positions import list_movements
-from masterdata.golden.schemas import Dormant, Duplicate, MovementQuery, OrganisationValue, Overview, State
+from masterdata.golden.records import Dormant, Duplicate, MovementQuery, OrganisationValue, Overview
+from masterdata.golden.schemas import State
 from masterdata.golden.totals import aged, value_of
 from masterdata.materials.rates import list_rate_ages
 

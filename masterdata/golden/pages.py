@@ -18,7 +18,8 @@ from hub.pages import render
 from identity.access import CanReadInventory, Principal, SessionDep
 from masterdata.directory import Directory, directory
 from masterdata.golden import plots, service
-from masterdata.golden.schemas import HolderCell, InventoryQuery, Moment, MovementQuery
+from masterdata.golden.records import MovementQuery
+from masterdata.golden.schemas import HolderCell, InventoryQuery, Moment
 from masterdata.words import STOCKS, TABLES, word
 
 router = APIRouter(include_in_schema=False)

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from hub import charts
 from hub.formats import Speaker
 from masterdata.golden import service
-from masterdata.golden.schemas import LIVE, History, HistoryPoint, Moment, OrganisationValue, Overview
+from masterdata.golden.records import History, HistoryPoint, OrganisationValue, Overview
+from masterdata.golden.schemas import LIVE, Moment
 
 Place = Callable[[datetime], float]
 MOST_BANDS = 7

@@ -15,18 +15,8 @@ from hub.errors import NotFound
 from masterdata.golden import past
 from masterdata.golden.ages import age_of
 from masterdata.golden.holders import find_golden
-from masterdata.golden.schemas import (
-    LIVE,
-    Amount,
-    Conversion,
-    Moment,
-    Movement,
-    MovementPage,
-    MovementQuery,
-    Position,
-    PositionPage,
-    Trail,
-)
+from masterdata.golden.records import Movement, MovementPage, MovementQuery, Position, PositionPage, Trail
+from masterdata.golden.schemas import LIVE, Amount, Conversion, Moment
 from masterdata.materials.units import convert
 
 _POSITIONS = """

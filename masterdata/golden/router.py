@@ -22,26 +22,28 @@ from identity.access import CanReadInventory, Principal, SessionDep
 from identity.principal import COOKIE, find_person
 from masterdata.golden import export, service
 from masterdata.golden.changes import TOPICS
-from masterdata.golden.schemas import (
+from masterdata.golden.records import (
     ChangePage,
+    History,
+    Material,
+    MovementPage,
+    MovementQuery,
+    Overview,
+    PositionPage,
+    Trail,
+)
+from masterdata.golden.schemas import (
     Facets,
     Found,
-    History,
     Hit,
     Holders,
     InventoryPage,
     InventoryQuery,
     InventoryTotals,
-    Material,
     Moment,
-    MovementPage,
-    MovementQuery,
-    Overview,
-    PositionPage,
     Sort,
     State,
     StockStatus,
-    Trail,
 )
 
 router = Router(prefix="/v1", tags=["inventory"])

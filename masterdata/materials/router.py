@@ -10,7 +10,7 @@ from sqlalchemy import text
 from hub.web import Router
 from identity.access import CanReadMaterials, CanWriteLinks, CanWriteRates, SessionDep
 from masterdata.golden.material import CONFLICTS, conflict_of
-from masterdata.golden.schemas import Conflict
+from masterdata.golden.records import Conflict
 from masterdata.materials import links, rates, units
 from masterdata.materials.schemas import Added, Rate, RateAge, RateIn, RestoreIn, SplitIn, UnitOut, XrefIn
 from masterdata.materials.tables import rows_of

@@ -121,7 +121,14 @@ def test_a_key_is_rotated_once_per_token(client, enrolled) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", [{}, {"kty": "OKP", "crv": "X25519", "x": "AA"}, {"kty": "OKP", "crv": "Ed25519", "x": 7}, {"kty": "RSA"}]
+    "key",
+    [
+        {},
+        {"kty": "OKP", "crv": "X25519", "x": "AA"},
+        {"kty": "OKP", "crv": "Ed25519", "x": 7},
+        {"kty": "OKP", "crv": "Ed25519", "x": "A" * 43, "d": "A" * 43},
+        {"kty": "RSA"},
+    ],
 )
 def test_only_an_ed25519_public_key_enrols(client, enrolled, key) -> None:
     assert client.post("/v1/agents/enrol", json={"code": "x", "public_key": key}).status_code == 422

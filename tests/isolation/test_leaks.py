@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
 import re
 import zipfile
 from collections import Counter
@@ -26,7 +25,7 @@ from identity.principal import authenticate
 from tests.isolation.cases import Case, cases
 from tests.isolation.world import World, build
 
-CASES, AT_ONCE = int(os.environ.get("HUB_ISOLATION_CASES", "10000")), 20
+AT_ONCE = 20
 UNIT = """
     insert into unit (code, name_zh, name_en, symbol_zh, symbol_en, dimension, numerator, denominator, decimals)
     values ('C62', '个', 'piece', '个', 'pc', 'count', 1, 1, 0) on conflict do nothing"""
@@ -121,22 +120,19 @@ def prober(server: Any, template: str, tmp_path_factory: pytest.TempPathFactory)
     patch.undo()
 
 
-def test_no_answer_tells_and_no_request_changes_what_is_anothers(prober) -> None:
+@pytest.mark.parametrize("count", [1_000, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_no_answer_tells_and_no_request_changes_what_is_anothers(prober, count) -> None:
     some = st.lists(cases(prober.world, prober.app.openapi()), min_size=AT_ONCE, max_size=AT_ONCE)
     quiet = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
+    prober.counts.clear()
 
-    @settings(
-        max_examples=CASES // AT_ONCE,
-        deadline=None,
-        database=None,
-        suppress_health_check=quiet,
-        phases=[Phase.generate],
-    )
+    @settings(max_examples=count // AT_ONCE, database=None, suppress_health_check=quiet, phases=[Phase.generate])
     @given(some)
     def run(chosen: list[Case]) -> None:
         asyncio.run(prober.run(chosen))
 
     run()
-    assert sum(prober.counts.values()) >= CASES, prober.counts
-    assert len(prober.seen_own) >= 12, prober.seen_own
-    assert prober.counts["200"] > CASES // 10, prober.counts
+    assert sum(prober.counts.values()) >= count, prober.counts
+    # A prober that is refused everywhere finds nothing: its own marks must be seen, over many endpoints.
+    assert prober.counts["200"] > count // 10, prober.counts
+    assert len(prober.seen_own) >= 10, prober.seen_own

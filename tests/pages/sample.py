@@ -15,6 +15,7 @@ from hub.formats import sla_state, speaker
 from hub.pages import FeedLine, Frame
 from masterdata.directory import Directory, Org, Orgs, UnitName
 from masterdata.golden import pages, plots
+from masterdata.golden import records as golden
 from masterdata.golden import schemas as g
 from masterdata.intake import schemas as i
 from masterdata.landscape import schemas as s
@@ -109,34 +110,34 @@ HOLDERS = g.Holders(
     [g.SisterStock("deer", "鹿屿轴承厂", "Deer Isle Bearings", "鹿", "D", "Main", D(12), "C62", False, AGES[2])],
 )  # fmt: skip
 SOURCES = [
-    g.SourceRecord(
+    golden.SourceRecord(
         n, p[0], p[1], p[2], p[3], p[4], p[0], p[5], p[5], f"0402-{n}", f"0402-{n}", "六角螺栓 M8*30 A2-70", None, None,
         "GB/T 5783", "fasteners", "C62", "2000040208334" if n < 2 else None, None, None, True, False,
         g.Amount(D("0.32"), "CNY"), NOW, BATCH, n, g.Identity("gtin" if n else "own", D(1)), n, {}, NOW, [],
     )
     for n, p in enumerate(PLANTS[:6])
 ]  # fmt: skip
-MATERIAL = g.Material(
+MATERIAL = golden.Material(
     "GM-0048213", *MATERIALS[0][:2], "fasteners", "C62", "2000040208334", g.Identity("gtin", D(1)), NOW, None,
     [
-        g.Attribute("gtin", "2000040208334", "most", [(0, "2000040208334"), (1, "2000040208334"), (2, None)], 2),
-        g.Attribute("specification", "GB/T 5783", "longest", [(n, "GB/T 5783") for n in range(6)], 6),
-        g.Attribute("base_unit", "C62", "most", [(0, "C62"), (3, "KGM")], 1),
+        golden.Attribute("gtin", "2000040208334", "most", [(0, "2000040208334"), (1, "2000040208334"), (2, None)], 2),
+        golden.Attribute("specification", "GB/T 5783", "longest", [(n, "GB/T 5783") for n in range(6)], 6),
+        golden.Attribute("base_unit", "C62", "most", [(0, "C62"), (3, "KGM")], 1),
     ],
-    SOURCES, [g.Conflict("keys_disagree", "2000040208334", "teal", "teal", "0402", "GM-0000002", {})], HOLDERS,
+    SOURCES, [golden.Conflict("keys_disagree", "2000040208334", "teal", "teal", "0402", "GM-0000002", {})], HOLDERS,
 )  # fmt: skip
 MOVEMENTS = [
-    g.Movement(
+    golden.Movement(
         n, "GM-0048213", *MATERIALS[n % 5][:2], PLANTS[n % 7][0], PLANTS[n % 7][0], "0402", "0402", "A-01", "原料库", "",
         kind, D(-600 + 400 * n), "C62", NOW - timedelta(minutes=n), NOW, f"OUT-2026{n:04}", "1", None, n == 3, BATCH, n,
     )
     for n, kind in enumerate(["receipt", "issue", "transfer", "count", "return", "adjustment", "issue", "receipt"])
 ]  # fmt: skip
-POSITION = g.Position(
+POSITION = golden.Position(
     1, "GM-0048213", "white", ORGS["white"].id, "white", "0402", "0402", "A-01", "原料库", "L-1", "", "unrestricted", D("312.66"), "KGM",
     D(19300), "C62", D(0), g.Amount(D(6176), "CNY"), date(2027, 3, 1), False, age(2820, 5400), BATCH, 3, "4f0c91be",
 )  # fmt: skip
-TRAIL = g.Trail(
+TRAIL = golden.Trail(
     POSITION, g.Conversion(D("312.66"), "KGM", D(1), D("0.0162")), "stock_positions", "full", [3, 9], "agent-w-01",
     UUID(int=2), NOW, NOW, NOW, "agent", "00-4f0c91be-01-01",
 )  # fmt: skip
@@ -144,20 +145,22 @@ HULL = [(0.1, 1.0), (0.3, 0.6), (0.52, 0.35), (0.9, 0.3), (1.4, 0.27), (2.6, 0.0
 SPARK = [D(x) for x in ("1310", "1322", "1301", "1427", "1388", "1370", "1352", "1340", "1320", "1300", "1290", "1284")]
 
 
-def kpi(key: Any, figure: str, unit: str, before: str) -> g.Kpi:
-    return g.Kpi(key, D(figure), unit, D(before), SPARK, {}, "按现行单价与汇率折算", "at today's costs and rates", HULL)
+def kpi(key: Any, figure: str, unit: str, before: str) -> golden.Kpi:
+    return golden.Kpi(
+        key, D(figure), unit, D(before), SPARK, {}, "按现行单价与汇率折算", "at today's costs and rates", HULL
+    )
 
 
-def overview() -> g.Overview:
+def overview() -> golden.Overview:
     months = [date(2025 + (m // 12), m % 12 + 1, 28) for m in range(11, 23)]
     orgs = [
-        g.OrganisationValue(
+        golden.OrganisationValue(
             key, zh, en, seal, letter, g.Value(D(str(worth * 1e6)), "CNY"), 100, 200, age(seconds, sla),
             [(day, D(str(worth * 1e6 * (1.12 - 0.01 * n)))) for n, day in enumerate(months)],
         )
         for key, zh, en, seal, letter, _, seconds, sla, worth in PLANTS
     ]  # fmt: skip
-    return g.Overview(
+    return golden.Overview(
         "CNY", NOW, orgs,
         [
             kpi("value", "1284600000", "CNY", "1312000000"),
@@ -166,10 +169,10 @@ def overview() -> g.Overview:
             kpi("dormant_value", "163100000", "CNY", "161600000"),
             kpi("stale_share", "0.053", "share", "0"),
         ],
-        [g.Duplicate(r.number, r.name_zh, r.name_en, r.stock.unit, r.stock.on_hand, ["teal", "pine", "fog"], D(342664), D(254200), r.age) for r in ROWS],
-        [g.Dormant(r.number, r.name_zh, r.name_en, r.stock.unit, r.stock.on_hand, "deer", D(87000), NOW - timedelta(days=400), r.age) for r in ROWS],
+        [golden.Duplicate(r.number, r.name_zh, r.name_en, r.stock.unit, r.stock.on_hand, ["teal", "pine", "fog"], D(342664), D(254200), r.age) for r in ROWS],
+        [golden.Dormant(r.number, r.name_zh, r.name_en, r.stock.unit, r.stock.on_hand, "deer", D(87000), NOW - timedelta(days=400), r.age) for r in ROWS],
         MOVEMENTS, 11482, {"fresh": D("941"), "late": D("275"), "stale": D("68")},
-        [g.RateAge("USD", D("7.113"), date(2026, 11, 20), 9, True)],
+        [golden.RateAge("USD", D("7.113"), date(2026, 11, 20), 9, True)],
     )  # fmt: skip
 
 
@@ -234,33 +237,17 @@ class Bag:
 
 def templates(locale: str) -> dict[str, dict[str, Any]]:
     """Every page's template with what its router gives it."""
-    say = speaker(locale, "Asia/Shanghai")
-    filters, moment, me = (
-        pages.Filters(q="M8"),
-        g.Moment(NOW - timedelta(days=20), NOW - timedelta(days=10)),
-        Reader(locale),
-    )
+    return stock_templates(speaker(locale, "Asia/Shanghai")) | identity_templates(Reader(locale))
+
+
+def stock_templates(say: Any) -> dict[str, dict[str, Any]]:
+    filters = pages.Filters(q="M8")
+    moment = g.Moment(NOW - timedelta(days=20), NOW - timedelta(days=10))
     points = [
-        g.HistoryPoint(NOW - timedelta(days=360 - 8 * n), D(240000 - 1300 * n + 9000 * (n % 5))) for n in range(45)
+        golden.HistoryPoint(NOW - timedelta(days=360 - 8 * n), D(240000 - 1300 * n + 9000 * (n % 5))) for n in range(45)
     ]
-    plot = plots.drawn(g.History("GM", "C62", points, []), g.History("GM", "C62", points[:40], []), moment, say, 0)
-    org = ORGS["teal"]
-    member = Bag(
-        person_id=me.id,
-        organisation_id=org.id,
-        name="Planner 03",
-        email=me.email,
-        roles=["planner"],
-        is_disabled=False,
-        has_password=False,
-    )
-    agent = Bag(
-        id=me.id,
-        name="agent-t-01",
-        grants=[Bag(system="u8", organisation_ids=[org.id])],
-        is_disabled=False,
-        is_enrolled=True,
-        last_seen_at=NOW,
+    plot = plots.drawn(
+        golden.History("GM", "C62", points, []), golden.History("GM", "C62", points[:40], []), moment, say, 0
     )
     return {
         "overview.html": {"overview": (o := overview()), "systems": SYSTEMS, "chart": plots.value_by_organisation(o, say)},
@@ -270,9 +257,9 @@ def templates(locale: str) -> dict[str, dict[str, Any]]:
         "holders-rows.html": {"held": HOLDERS},
         "material.html": {"material": MATERIAL, "held": HOLDERS, "past": moment, "asked": pages.Past("2026-10-31", "2026-11-03"),
                           "asked_query": "as_of=2026-10-31", "movements": MOVEMENTS, "chart": plot},
-        "positions.html": {"page": g.PositionPage([POSITION], "n"), "held": HOLDERS, "past": g.LIVE, "asked": pages.Past()},
+        "positions.html": {"page": golden.PositionPage([POSITION], "n"), "held": HOLDERS, "past": g.LIVE, "asked": pages.Past()},
         "trail.html": {"trail": TRAIL},
-        "movements.html": {"filters": pages.MovementFilters(number="GM-0048213"), "page": g.MovementPage(MOVEMENTS, "n")},
+        "movements.html": {"filters": pages.MovementFilters(number="GM-0048213"), "page": golden.MovementPage(MOVEMENTS, "n")},
         "search.html": {"q": "轴承", "hits": [g.Hit("GM-0000003", *MATERIALS[2][:2], "bearings", "name", "轴承")]},
         "systems.html": {"systems": SYSTEMS},
         "system.html": {"system": SYSTEMS[4], "places": PLACES},
@@ -284,6 +271,20 @@ def templates(locale: str) -> dict[str, dict[str, Any]]:
         "quarantined.html": {"row": ROW, "raw": [("料号", "LF-2208")]},
         "units.html": {"rates": overview().rates, "known": list(UNITS.values()), "error": "line 2: no rate", "given": "USD,2026-11-20",
                        "own": [Bag(organisation="teal", system="u8", code="ZHI", unit="C62", name_zh="个", name_en="piece", recorded_at=NOW)]},
+    }  # fmt: skip
+
+
+def identity_templates(me: Any) -> dict[str, dict[str, Any]]:
+    org = ORGS["teal"]
+    member = Bag(
+        person_id=me.id, organisation_id=org.id, name="Planner 03", email=me.email, roles=["planner"],
+        is_disabled=False, has_password=False,
+    )  # fmt: skip
+    agent = Bag(
+        id=me.id, name="agent-t-01", grants=[Bag(system="u8", organisation_ids=[org.id])],
+        is_disabled=False, is_enrolled=True, last_seen_at=NOW,
+    )  # fmt: skip
+    return {
         "signin.html": {"email": "a@b.example", "error": "wrong", "detail": "", "next": "/"},
         "forgot.html": {"sent": True},
         "set-password.html": {"token": "t", "link": Bag(email="a@b.example"), "error": ""},

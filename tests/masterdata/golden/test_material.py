@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hub.errors import NotFound
 from masterdata.golden import service
 from masterdata.golden.history import steps_of
-from masterdata.golden.schemas import Moment, MovementQuery
+from masterdata.golden.records import MovementQuery
+from masterdata.golden.schemas import Moment
 from masterdata.materials.survivorship import RULES, survive
 from tests.masterdata.shop import NOW, Shop
 

@@ -71,7 +71,7 @@ def test_reading_needs_a_caller_with_the_scope(
 
 
 @pytest.mark.parametrize(("path", "body"), POSTS)
-def test_writing_needs_a_caller_with_the_scope(
+def test_writing_needs_a_caller_with_the_scope(  # noqa: PLR0917 - fixtures and a case
     client: Any, as_principal: Any, shop: Shop, paths: Callable[[str], str], path: str, body: str
 ) -> None:
     headers = {"content-type": "application/json" if body.startswith("{") else "text/csv"}
@@ -138,7 +138,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("path", "body", "said"), BAD)
-def test_a_bad_table_is_refused_whole_and_says_where(
+def test_a_bad_table_is_refused_whole_and_says_where(  # noqa: PLR0917 - fixtures and a case
     client: Any, as_principal: Any, shop: Shop, paths: Any, path: str, body: str, said: str
 ) -> None:
     as_principal(_principal(shop, _everything(shop), READ | WRITE))
