@@ -89,7 +89,7 @@ _MATCH = "select materials_match(%s, array_agg(id)) from source_material where o
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """`each`: source materials of a plant; `materials`: true ones they overlap in; `places`, `movements`: each one's."""
+    """`each`: source materials of a plant, out of `materials` true ones; `places`, `movements`: of each of them."""
 
     each: int
     materials: int
