@@ -192,3 +192,10 @@ def as_principal(app: Any) -> Callable[[Any], None]:
         app.dependency_overrides[authenticate] = lambda: principal
 
     return sign_in
+
+
+@pytest.fixture(autouse=True)
+def _log_as_it_was() -> Iterator[None]:
+    """What a command under test set up ends with the test: its streams are closed by then."""
+    yield
+    structlog.reset_defaults()
