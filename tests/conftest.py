@@ -197,5 +197,6 @@ def as_principal(app: Any) -> Callable[[Any], None]:
 @pytest.fixture(autouse=True)
 def _log_as_it_was() -> Iterator[None]:
     """What a command under test set up ends with the test: its streams are closed by then."""
+    before = structlog.get_config()
     yield
-    structlog.reset_defaults()
+    structlog.configure(**before)
