@@ -36,6 +36,8 @@ def tidy(document: dict[str, Any]) -> dict[str, Any]:
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
     }
+    for schema in schemas.values():
+        _loosen_tuples(schema)
     for path in document.get("paths", {}).values():
         for method in METHODS:
             if method in path:
@@ -49,3 +51,15 @@ def _tidy_operation(operation: dict[str, Any]) -> None:
         del responses["422"]
     for status in ("4XX", "5XX"):
         responses.setdefault(status, {"$ref": "#/components/responses/Problem"})
+
+
+def _loosen_tuples(schema: Any) -> None:
+    """`prefixItems`, which many generators cannot read, as items of any of its kinds; the length stays fixed."""
+    if isinstance(schema, list):
+        for part in schema:
+            _loosen_tuples(part)
+    elif isinstance(schema, dict):
+        if kinds := schema.pop("prefixItems", None):
+            schema["items"] = {"anyOf": kinds}
+        for part in schema.values():
+            _loosen_tuples(part)

@@ -10,7 +10,7 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
-from hub.errors import Unauthenticated, Unprocessable
+from hub.errors import Unauthenticated
 
 AUDIENCE: Final = "group-hub"
 # By RFC 9864, which deprecates the name EdDSA for not saying the curve.
@@ -60,15 +60,3 @@ def _check_times(issued: object, expires: object, now: float) -> None:
         raise Unauthenticated(
             f"The token ended {behind} s ago by the hub's clock. Sign a new one; if it is new, set the agent's clock."
         )
-
-
-def public_key(given: dict[str, Any]) -> dict[str, str]:
-    """The public part of an Ed25519 JWK and nothing else; raises Unprocessable for any other key."""
-    problem = "The public key must be a JWK with kty OKP, crv Ed25519 and a 32-byte x, without its private part d."
-    if given.get("kty") != "OKP" or given.get("crv") != "Ed25519" or "d" in given:
-        raise Unprocessable(problem)
-    try:
-        key = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": given.get("x", "")})
-        return {k: str(v) for k, v in key.as_dict(private=False).items() if k in ("kty", "crv", "x")}
-    except (JoseError, ValueError, TypeError):
-        raise Unprocessable(problem) from None

@@ -5,14 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 # One local part, one domain with a dot or a bare host; whether it exists, the mail to it shows.
 EMAIL = r"^[^\s@\x00<>\",;]{1,64}@[^\s@\x00<>\",;]{1,190}$"
-
-
-def _lower(value: object) -> object:
-    return value.strip().lower() if isinstance(value, str) else value
 
 
 def _zone(value: str) -> str:
@@ -21,7 +17,7 @@ def _zone(value: str) -> str:
     return value
 
 
-Email = Annotated[str, BeforeValidator(_lower), Field(max_length=254, pattern=EMAIL)]
+Email = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, max_length=254, pattern=EMAIL)]
 Line = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120, pattern=r"^[^\x00-\x1f]+$")
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -14,7 +14,15 @@ from identity.fields import In, Line, Out, Token
 HEALTH_BYTES_MAX = 262_144
 
 SystemKey = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x20/]+$")]
-Jwk = Annotated[dict[str, Any], Field(max_length=12, description="an Ed25519 public key as JWK: kty, crv, x")]
+
+
+class Jwk(BaseModel):
+    """An Ed25519 public key (RFC 8037). A private one must not travel: `d` is refused."""
+
+    kty: Literal["OKP"]
+    crv: Literal["Ed25519"]
+    x: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
+    d: None = None
 
 
 class Grant(In):

@@ -18,8 +18,8 @@ from hub.columns import new_id
 from hub.database import Tenancy, set_tenancy
 from hub.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from hub.models import Organisation
-from identity.agent_tokens import LIFETIME_MAX, SKEW, public_key
-from identity.agents.schemas import AgentIn, AgentPatch, Enrolment, Grant
+from identity.agent_tokens import LIFETIME_MAX, SKEW
+from identity.agents.schemas import AgentIn, AgentPatch, Enrolment, Grant, Jwk
 from identity.models import Agent, AgentGrant, AgentNonce
 from identity.principal import Principal, act_for
 from identity.secrets import code_digest, new_code
@@ -119,7 +119,7 @@ def _set_grants(session: Session, caller: Principal, agent: Agent, grants: Seque
 def enrol(session: Session, given: Enrolment) -> UUID:
     """Registers the key with the code; of many at once one succeeds, the others raise Unauthenticated. The session
     then acts as the agent."""
-    key = public_key(given.public_key)
+    key = given.public_key.model_dump(exclude={"d"})
     spend = text("select * from identity_enrol(:digest, cast(:key as jsonb))")
     row = session.execute(spend, {"digest": code_digest(given.code), "key": json.dumps(key)}).one_or_none()
     if row is None:
@@ -145,9 +145,9 @@ def granted_systems(session: Session, agent_id: UUID) -> dict[str, list[str]]:
     return found
 
 
-def rotate_key(session: Session, caller: Principal, given: dict[str, Any]) -> None:
+def rotate_key(session: Session, caller: Principal, given: Jwk) -> None:
     """Replaces the agent's key by a new one; raises Conflict for a token that has done so before."""
-    key = public_key(given)
+    key = given.model_dump(exclude={"d"})
     now = datetime.now(UTC)
     session.execute(delete(AgentNonce).where(AgentNonce.agent_id == caller.id, AgentNonce.expires_at < now))
     ends = now + timedelta(seconds=LIFETIME_MAX + 2 * SKEW)

@@ -110,7 +110,7 @@ def change_password(given: PasswordChange, session: SessionDep, me: CanChangeOwn
     service.change_password(session, me, given.current, given.password)
 
 
-@router.post("/v1/password-resets", status_code=202, dependencies=[OwnPage])
+@router.post("/v1/password-resets", status_code=202, response_class=Response, dependencies=[OwnPage])
 def request_reset(given: ResetRequest, request: Request, after: BackgroundTasks) -> Response:
     """Have a link mailed. The answer is the same whether the account exists or not."""
     after.add_task(links.request_reset, request.app.state.new_session, given.email, browser_of(request).address)
