@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from hub import housekeeping, mailer
 from hub.database import make_engine
 from hub.trace import continue_trace
+from identity import retention as identity_retention
 from masterdata.intake import apply, expectations, replay, retention
 from masterdata.intake.jobs import APPLY
 
@@ -58,12 +59,14 @@ TASKS: dict[str, Task] = {
     mailer.TASK: Task(housekeeping.send_mail),
     "hub.send_waiting_mail": Task(housekeeping.send_waiting_mail, attempts=1),
     "hub.forget": Task(housekeeping.forget, attempts=3),
+    identity_retention.FORGET: Task(identity_retention.forget, attempts=3),
 }
 
 # Five fields as in cron, in UTC; a sixth would be seconds.
 PERIODIC: tuple[tuple[str, str], ...] = (
     ("*/5 * * * *", "hub.send_waiting_mail"),
     ("17 * * * *", "hub.forget"),
+    ("27 * * * *", identity_retention.FORGET),
     ("7 * * * *", retention.ROLL),
     ("37 2 * * *", retention.FORGET),
 )

@@ -22,7 +22,6 @@ TAKE = text(
 )
 GIVE_BACK = text("update sign_in_failure set failures = greatest(failures - 1, 0) where door = any (:doors)")
 CLEAR = text("delete from sign_in_failure where door = :door")
-PURGE = text("delete from sign_in_failure where since < now() - interval '1 day'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +66,6 @@ def give_back(session: Session, tried: tuple[Door, ...]) -> None:
     """The try was right: it does not count, and the pair starts afresh."""
     session.execute(CLEAR, {"door": tried[0].key})
     session.execute(GIVE_BACK, {"doors": [d.key for d in tried[1:]]})
-
-
-def purge(session: Session) -> None:
-    session.execute(PURGE)
 
 
 def _digest(*parts: str) -> bytes:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
-from sqlalchemy import text
+from datetime import UTC, datetime, timedelta
 
+import pytest
+from sqlalchemy import insert, text
+
+from hub.columns import new_id
 from hub.errors import TooManyRequests, Unauthenticated
+from identity import retention
+from identity.models import Agent, AgentNonce, LoginSession, OneTimeLink, Person, SignInFailure
 from identity.sessions import service
 from identity.sessions.service import Browser
+from tests.conftest import GROUP
 from tests.identity.conftest import PASSWORD
 
 
@@ -22,6 +28,23 @@ def attempt(app, world):
             return service.sign_in(session, app.state.new_session, email=email, password=password, browser=browser)
 
     return enter
+
+
+@pytest.fixture
+def settled(committed_db) -> list[str]:
+    """Tables that hold one row past its time and one within it."""
+    person, agent = new_id(), new_id()
+    with committed_db.owner_engine.begin() as owner:
+        fields = {"organisation_id": GROUP, "name": "x"}
+        owner.execute(insert(Person).values(id=person, email="a@b", **fields))
+        owner.execute(insert(Agent).values(id=agent, **fields))
+        for n, at in enumerate((datetime.now(UTC) - timedelta(days=30), datetime.now(UTC) + timedelta(days=1))):
+            mark = {"token_hash": bytes([n]), "expires_at": at, "person_id": person, "organisation_id": GROUP}
+            owner.execute(insert(LoginSession).values(csrf="x", **mark))
+            owner.execute(insert(OneTimeLink).values(purpose="reset", **mark))
+            owner.execute(insert(AgentNonce).values(agent_id=agent, jti=str(n), expires_at=at))
+            owner.execute(insert(SignInFailure).values(door=bytes([n]), failures=1, since=at))
+    return ["login_session", "one_time_link", "agent_nonce"]
 
 
 def refused(attempt, *given) -> str:
@@ -55,6 +78,14 @@ def test_a_window_ends_by_itself(attempt, world) -> None:
     world.session.execute(text("update sign_in_failure set since = since - interval '6 minutes'"))
     world.session.flush()
     attempt("10.0.0.1", PASSWORD)
+
+
+def test_what_has_ended_is_forgotten(committed_db, settled) -> None:
+    """`settled` rows: two of each table, one within its time."""
+    retention.forget(committed_db.engine)
+    with committed_db.owner_engine.begin() as connection:
+        left = {t: connection.scalar(text(f"select count(*) from {t}")) for t in (*settled, "sign_in_failure")}
+    assert left == {"login_session": 1, "one_time_link": 1, "agent_nonce": 1, "sign_in_failure": 1}
 
 
 def test_an_unknown_account_is_throttled_alike(attempt) -> None:

@@ -98,6 +98,20 @@ FUNCTIONS = {
         update agent set public_jwk = jwk, enrol_hash = null, enrol_expires_at = null, enrolled_at = now()
         where enrol_hash = given and enrol_expires_at > now() and disabled_at is null
         returning id, organisation_id $$""",
+    # What has ended. Sessions are kept a while: they tell from where an account signs in.
+    "identity_forget(days int)": """
+        returns bigint language sql as $$
+        with gone_sessions as (
+            delete from login_session where expires_at < now() - make_interval(days => days) returning 1
+        ), gone_links as (
+            delete from one_time_link where expires_at < now() - make_interval(days => days) returning 1
+        ), gone_nonces as (
+            delete from agent_nonce where expires_at < now() returning 1
+        ), gone_counts as (
+            delete from sign_in_failure where since < now() - interval '1 day' returning 1
+        )
+        select (select count(*) from gone_sessions) + (select count(*) from gone_links)
+             + (select count(*) from gone_nonces) + (select count(*) from gone_counts) $$""",
     # The first organisation of an empty database; null where there is one already.
     "identity_found_group(new_id uuid, new_key text, zh text, en text, money text, at_zone text)": """
         returns uuid language sql as $$
@@ -114,7 +128,7 @@ FUNCTIONS = {
 }
 
 # Organisations are open to the owner already.
-OPENED = ("person", "membership", "login_session", "one_time_link", "agent", "agent_grant")
+OPENED = ("person", "membership", "login_session", "one_time_link", "agent", "agent_grant", "agent_nonce")
 
 
 def upgrade() -> None:
