@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
@@ -14,6 +15,9 @@ from tests.masterdata.plant import Plant, stock
 SLA = 3
 BOUND = timedelta(seconds=60)
 STATES = ("fresh", "late", "stale")
+
+# A hub of its own, and promises of seconds: on a busy machine it needs minutes.
+pytestmark = pytest.mark.slow
 
 
 def second_system(plant: Plant) -> None:

@@ -20,7 +20,7 @@ from tests.faults.world import Count, Key, Line
 log = structlog.get_logger("faults")
 pytestmark = pytest.mark.slow
 
-EVENTS = int(os.environ.get("HUB_FAULT_EVENTS", "100000"))
+EVENTS = int(os.environ.get("HUB_FAULT_EVENTS", "20000"))
 KILLS = 5
 PHASES, COUNTED_PHASES = 20, 14
 OPENING = Decimal(20_000)
