@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import text
 
 from hub.errors import Unprocessable
@@ -108,6 +110,34 @@ def test_pages_meet_every_row_once(shop: Shop, sort: Any, descending: bool) -> N
         if after is None:
             break
     assert sorted(seen) == sorted(shop.goldens().values())
+
+
+MOVES = st.lists(st.tuples(st.integers(0, 5), st.integers(-20, 20)), max_size=4)
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(quantities=st.lists(st.integers(-9, 9), min_size=6, max_size=6), moves=st.lists(MOVES, min_size=6, max_size=6))
+def test_rows_that_stay_are_met_once_while_others_move(shop: Shop, quantities: list[int], moves: list[Any]) -> None:
+    with shop.session.begin_nested() as savepoint:
+        shop.act(shop.group)
+        a = shop.plant("a")
+        for n, quantity in enumerate(quantities):
+            shop.material(a, f"I{n}")
+            shop.observe(a, {"item": f"I{n}", "quantity": quantity}, sync="incremental")
+        seen, after, moved = [], None, set()
+        for second, changes in enumerate(moves, start=1):
+            page = service.list_inventory(shop.session, InventoryQuery(sort="quantity", after=after, limit=1))
+            seen += [row.name_en for row in page.items]
+            after = page.next
+            if after is None:
+                break
+            for n, quantity in changes:
+                at = NOW + timedelta(seconds=second)
+                shop.observe(a, {"item": f"I{n}", "quantity": quantity}, at=at, sync="incremental")
+                moved.add(f"I{n}")
+        savepoint.rollback()
+    stayed = {f"I{n}" for n in range(6)} - moved
+    assert sorted(name for name in seen if name in stayed) == sorted(stayed)
 
 
 def test_a_cursor_of_another_order_is_refused(shop: Shop) -> None:
