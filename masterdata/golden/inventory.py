@@ -3,7 +3,8 @@ that a page of 10,000 rows costs no Python object; whoever needs objects parses 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -16,11 +17,16 @@ from hub import paging
 from hub.errors import Unprocessable
 from hub.settings import settings
 from masterdata.golden.ages import COVERAGES, RATES, RATIO, SOURCE_AT, VALUE, state_sql
+from masterdata.golden.cache import Cache
 from masterdata.golden.jsonsql import array, figure, members, plain, token, words
 from masterdata.golden.schemas import InventoryPage, InventoryQuery, InventoryRow
 
 _ROW = TypeAdapter(InventoryRow)
 SEARCHED_MAX = 2_000
+AHEAD_FROM, PAGES_AHEAD = 1_000, 5
+
+Ranked = tuple[Any, int]
+_ahead = Cache(5, entries=16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +113,7 @@ ranked as (
     {_joins(query)}
     where {where} group by h.golden_id having {having}
 )
-select golden_id, key from ranked {after} order by key {order}, golden_id {order} limit {query.limit + 1}"""
+select golden_id, key from ranked {after} order by key {order}, golden_id {order}"""
 
 
 _QUANTITIES = ("on_hand", "available", "reserved", "in_transit", "quality", "blocked", "consigned")
@@ -210,10 +216,6 @@ select w.golden_id, {_ROW_JSON} as row from whole w join golden_material g on g.
 """
 
 
-def _ranking_statement(query: InventoryQuery) -> str:
-    return f"with {RATES},{COVERAGES},{_ranking(query)}"
-
-
 def _detail_statement(query: InventoryQuery) -> str:
     """The organisations a query is narrowed to narrow its figures too."""
     where = narrowing(InventoryQuery(organisations=query.organisations))[0]
@@ -222,18 +224,35 @@ def _detail_statement(query: InventoryQuery) -> str:
 
 def list_rows(session: Session, query: InventoryQuery) -> tuple[list[str], str | None]:
     """The page's rows as JSON texts and the cursor behind the last."""
+    page, following = _page(session, query)
+    values = parameters(query) | {"ids": [golden_id for _, golden_id in page]}
+    rows = {row.golden_id: row.row for row in session.execute(text(_detail_statement(query)), values)}
+    return [rows[golden_id] for golden_id in values["ids"] if golden_id in rows], following
+
+
+def _page(session: Session, query: InventoryQuery) -> tuple[Sequence[Ranked], str | None]:
+    """Keys and ids of a page. Whoever reads long pages reads on: some pages are ranked ahead and kept for 5 s."""
+    ranked = _ahead.find(session, query)
+    if ranked is None:
+        ahead = PAGES_AHEAD if query.limit >= AHEAD_FROM else 1
+        ranked = _ranked(session, query, ahead * query.limit + 1)
+    page, following = paging.cut(
+        ranked, query.limit, lambda row: (query.sort, query.descending, _plain(row[0]), row[1])
+    )
+    rest = ranked[query.limit :]
+    if len(rest) > query.limit:
+        _ahead.put(session, replace(query, after=following), rest)
+    return page, following
+
+
+def _ranked(session: Session, query: InventoryQuery, limit: int) -> list[Ranked]:
     values = parameters(query)
     if query.after:
         values |= dict(zip(("key", "id"), _cursor(query), strict=True))
     # The ranking groups every holding; its hash table must not go to disk.
     session.execute(text("set local work_mem = '64MB'"))
-    ranked = session.execute(text(_ranking_statement(query)), values).all()
-    page, following = paging.cut(
-        ranked, query.limit, lambda row: (query.sort, query.descending, _plain(row.key), row.golden_id)
-    )
-    values["ids"] = [row.golden_id for row in page]
-    rows = {row.golden_id: row.row for row in session.execute(text(_detail_statement(query)), values)}
-    return [rows[golden_id] for golden_id in values["ids"] if golden_id in rows], following
+    rows = session.execute(text(f"with {RATES},{COVERAGES},{_ranking(query)} limit {limit}"), values)
+    return [(row.key, row.golden_id) for row in rows]
 
 
 def list_inventory(session: Session, query: InventoryQuery) -> InventoryPage:

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from masterdata.golden import overview, totals
+from masterdata.golden import inventory, overview, totals
 from tests.masterdata.shop import Shop
 
 
 @pytest.fixture
 def shop(session: Session, make_org: Callable[..., Any]) -> Shop:
-    for cache in (overview._cache, overview._slow, totals._cache):
+    for cache in (inventory._ahead, overview._cache, overview._slow, totals._cache):
         cache.clear()
     return Shop(session, make_org)

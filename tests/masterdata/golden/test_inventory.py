@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from hub.errors import Unprocessable
-from masterdata.golden import service
+from masterdata.golden import inventory, service
 from masterdata.golden.schemas import InventoryQuery
 from tests.masterdata.shop import NOW, Shop
 
@@ -115,7 +115,7 @@ def test_pages_meet_every_row_once(shop: Shop, sort: Any, descending: bool) -> N
 MOVES = st.lists(st.tuples(st.integers(0, 5), st.integers(-20, 20)), max_size=4)
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(quantities=st.lists(st.integers(-9, 9), min_size=6, max_size=6), moves=st.lists(MOVES, min_size=6, max_size=6))
 def test_rows_that_stay_are_met_once_while_others_move(shop: Shop, quantities: list[int], moves: list[Any]) -> None:
     with shop.session.begin_nested() as savepoint:
@@ -124,20 +124,33 @@ def test_rows_that_stay_are_met_once_while_others_move(shop: Shop, quantities: l
         for n, quantity in enumerate(quantities):
             shop.material(a, f"I{n}")
             shop.observe(a, {"item": f"I{n}", "quantity": quantity}, sync="incremental")
-        seen, after, moved = [], None, set()
-        for second, changes in enumerate(moves, start=1):
+        seen, after, moved, second = [], None, set(), 0
+        while not seen or after is not None:
             page = service.list_inventory(shop.session, InventoryQuery(sort="quantity", after=after, limit=1))
             seen += [row.name_en for row in page.items]
-            after = page.next
-            if after is None:
-                break
-            for n, quantity in changes:
+            after, second = page.next, second + 1
+            for n, quantity in moves.pop() if moves else ():
                 at = NOW + timedelta(seconds=second)
                 shop.observe(a, {"item": f"I{n}", "quantity": quantity}, at=at, sync="incremental")
                 moved.add(f"I{n}")
         savepoint.rollback()
     stayed = {f"I{n}" for n in range(6)} - moved
     assert sorted(name for name in seen if name in stayed) == sorted(stayed)
+
+
+def test_long_pages_are_ranked_ahead_and_meet_every_row_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inventory, "AHEAD_FROM", 1)
+    a = shop.plant("a")
+    for n in range(12):
+        shop.material(a, f"I{n:02}")
+    shop.observe(a, *({"item": f"I{n:02}", "quantity": n % 5 + 1} for n in range(12)))
+    for limit in (1, 2, 3, 5, 12, 13):
+        seen, after = [], None
+        while not seen or after is not None:
+            page = service.list_inventory(shop.session, InventoryQuery(sort="quantity", after=after, limit=limit))
+            seen += [row.name_en for row in page.items]
+            after = page.next
+        assert (limit, len(seen), len(set(seen))) == (limit, 12, 12), seen
 
 
 def test_a_cursor_of_another_order_is_refused(shop: Shop) -> None:
