@@ -192,7 +192,7 @@ class _Subscriber:
 
     async def next(self) -> Event | None:
         """The next event; None when there is something else to do: an overflow or the end."""
-        while not self._waiting:
+        while not self._waiting or self._overflow:
             if self.closed or self._overflow:
                 return None
             self._wake.clear()

@@ -146,6 +146,17 @@ def test_slow_listener_loses_nothing(committed_db: Any, plant: UUID, monkeypatch
     assert live(committed_db, work) == list(range(1, 41))
 
 
+def test_what_came_after_an_overflow_waits_for_what_the_table_holds(
+    plant: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "QUEUE_MAX", 2)
+    subscriber = outbox._Subscriber(frozenset([plant]))
+    for number in range(1, 5):
+        subscriber.offer([Event(number, plant, "counted", {}, "", "{}")])
+    assert asyncio.run(subscriber.next()) is None
+    assert subscriber.take_overflow()
+
+
 def test_relay_survives_a_lost_connection(committed_db: Any, plant: UUID, server: Any) -> None:
     async def work(broker: Broker) -> list[int]:
         with server.connect() as owner:

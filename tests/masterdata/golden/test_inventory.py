@@ -58,14 +58,14 @@ def test_units_without_factor_and_currencies_without_rate_stand_apart(shop: Shop
 
 
 def _filled(shop: Shop) -> Any:
-    a, b = shop.plant("a", rank=1), shop.plant("b", rank=2, sla=60, read=NOW - timedelta(seconds=90))
+    a, b = shop.plant("a", rank=1), shop.plant("b", rank=2, read=NOW - timedelta(minutes=90))
     for plant, item, cost, klass in (
         (a, "A1", "5", "x"), (a, "A2", "1", "y"), (b, "B1", "9", "x"), (b, "B2", "9", "z"),
     ):  # fmt: skip
         shop.material(plant, item, class_code=klass)
         shop.cost(plant, item, cost)
     shop.observe(a, {"item": "A1", "quantity": 10, "reserved": 10}, {"item": "A2", "quantity": -4})
-    shop.observe(b, {"item": "B1", "quantity": 7}, {"item": "B2", "quantity": 7}, at=NOW - timedelta(seconds=90))
+    shop.observe(b, {"item": "B1", "quantity": 7}, {"item": "B2", "quantity": 7}, at=NOW - timedelta(minutes=90))
     return a, b
 
 
