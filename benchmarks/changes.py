@@ -201,12 +201,21 @@ def _apply_bare(
 ) -> None:
     _bind(connection, org)
     staging.create(connection)
-    columns = "item_id, place_id, status, unit, quantity, booked_at, occurred_at, kind, document, line"
-    with connection.cursor().copy(
-        f"copy stage_movement ({', '.join(columns)}, line, lot, owner, row_no) from stdin"
-    ) as copy:
+    columns = [
+        "item_id",
+        "place_id",
+        "status",
+        "unit",
+        "quantity",
+        "booked_at",
+        "occurred_at",
+        "kind",
+        "document",
+        "line",
+    ]
+    with connection.cursor().copy(f"copy stage_movement ({', '.join(columns)}, lot, owner, row_no) from stdin") as copy:
         for n, line in enumerate(lines):
-            copy.write_row([*(line[c] for c in columns), "1", "", "", n])
+            copy.write_row([*(line[c] for c in columns), "", "", n])
     literal = f"'{system}'"
     connection.execute(f"update stage_movement set hash = {keys.hash_sql(literal)}")
     connection.execute(f"update stage_movement set content = {keys.content_sql()}")

@@ -42,7 +42,7 @@ CONF: Mapping[str, str] = {
     "maintenance_work_mem": "128MB",
     "random_page_cost": "1.1",
     "jit": "off",
-    "wal_compression": "pglz",
+    "wal_compression": "off",
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
     "idle_in_transaction_session_timeout": "5min",

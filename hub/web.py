@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
 from hub.database import NOBODY
@@ -20,13 +21,16 @@ class Router(APIRouter):
         super().__init__(**{"route_class": IdempotentRoute} | options)
 
 
-def get_session(request: HTTPConnection) -> Iterator[Session]:
+async def get_session(request: HTTPConnection) -> AsyncIterator[Session]:
     """The request's transaction. It acts for nobody until `authorize` binds the caller's tenancy with set_tenancy."""
     session: Session = request.app.state.new_session()
-    with session:
-        session.info["tenancy"] = NOBODY
-        with session.begin():
-            yield session
+    session.info["tenancy"] = NOBODY
+    try:
+        yield session
+        await run_in_threadpool(session.commit)
+    except BaseException:
+        await run_in_threadpool(session.close)
+        raise
 
 
 # scope="function": it commits before the answer is sent, so that a failing commit is never answered with success.

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -103,14 +104,14 @@ where b.organisation_id = %(org)s and b.id = a.id
 
 @dataclass(eq=False)
 class Call:
-    """One call of events, waiting for its durable answer; `body` are its lines as they land. `recording_id` is open
+    """One call of events with its durable answer to come; `body` are its lines as they land. `recording_id` is open
     until the transaction's end."""
 
     given: EventsIn
     to: Delivery
     agent_id: UUID
     body: bytes
-    answer: EventAccount | Exception | None = None
+    answer: Future[EventAccount] = field(default_factory=Future)
     recording_id: int | None = None
     sha256: str = field(init=False)
 
@@ -166,8 +167,7 @@ def _land(session: Session, calls: Sequence[Call]) -> list[Batch]:
     """Bodies and batch rows; the batches come back detached, as what they say."""
     values = [_batch(call) for call in calls]
     session.execute(insert(Batch), values)
-    for call in calls:
-        landing.keep_new(session, call.to.organisation_id, call.sha256, call.body)
+    landing.keep_new(session, calls[0].to.organisation_id, {call.sha256: call.body for call in calls})
     return [Batch(**v) for v in values]
 
 

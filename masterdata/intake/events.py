@@ -1,13 +1,13 @@
 """Single events: applied at once in the API, without a gate, the answer as durable as the facts. Calls that arrive
-while a transaction runs are committed together by the next one (group commit): the first to get the lock does the
-work of all of its feed that wait, in its own request's transaction."""
+while a transaction of their feed runs are committed together by the next one (group commit)."""
 
 from __future__ import annotations
 
 import json
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from uuid import UUID
 
 import psycopg
@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from hub.database import Tenancy, set_tenancy
-from hub.errors import Conflict, HubError, Unavailable, Unprocessable
+from hub.errors import Conflict, HubError, Unprocessable
 from identity.principal import Principal
 from masterdata.intake import upload
 from masterdata.intake.event_batches import Call, apply_group
@@ -26,28 +26,73 @@ from masterdata.ledger import recording
 
 # Lines one transaction takes on; more wait for the next.
 GROUP_LINES = 4_096
+FEEDS_AT_ONCE = 4
 
 
-_waiting: deque[Call] = deque()
-_leader = threading.Lock()
-
-
-def accept(session: Session, agent: Principal, given: EventsIn) -> EventAccount:
-    """Apply the lines and answer once they are durable. The same batch id again gets the same answer; raises Conflict
-    where it named other lines."""
+def prepare(session: Session, agent: Principal, given: EventsIn) -> Call:
+    """The call, held to the agent's grant and the clock; ends the transaction, so that no connection waits with it."""
     to = upload.delivery(session, agent, given.system, given.organisation)
     upload.check_clock(given.observed_at, given.system)
-    body = _body(given)
-    call = Call(given, to, agent.id, body)
-    _waiting.append(call)
-    with _leader:
-        if call.answer is None:
-            _commit(session, _take(call))
-    if isinstance(call.answer, Exception):
-        raise call.answer
-    if call.answer is None:
-        raise Unavailable("The events were not taken. Send them again.")
-    return call.answer
+    session.commit()
+    return Call(given, to, agent.id, _body(given))
+
+
+class Writer:
+    """Applies calls as they come: those of one feed in one transaction after another, up to four feeds side by side. A
+    transaction holds calls of one feed alone: a second system's lock could deadlock with a worker."""
+
+    def __init__(self, new_session: Callable[[], Session]) -> None:
+        self._new_session = new_session
+        self._waiting: dict[tuple[str, ...], deque[Call]] = {}
+        self._guard = threading.Lock()
+        self._threads = ThreadPoolExecutor(FEEDS_AT_ONCE, "events")
+
+    def apply(self, call: Call) -> Future[EventAccount]:
+        """The answer, once it is durable. The same batch id again gets the same answer; fails with Conflict where it
+        named other lines."""
+        with self._guard:
+            waiting = self._waiting.get(call.feed)
+            if waiting is None:
+                self._waiting[call.feed] = deque([call])
+                self._threads.submit(self._work, call.feed)
+            else:
+                waiting.append(call)
+        return call.answer
+
+    def _work(self, feed: tuple[str, ...]) -> None:
+        while calls := self._take(feed):
+            self._commit(calls)
+
+    def _take(self, feed: tuple[str, ...]) -> list[Call]:
+        """A transaction's worth of the feed's calls; none: the feed is done for now."""
+        taken: list[Call] = []
+        lines = 0
+        with self._guard:
+            waiting = self._waiting[feed]
+            while waiting and (not taken or lines + len(waiting[0].given.lines) <= GROUP_LINES):
+                taken.append(waiting.popleft())
+                lines += len(taken[-1].given.lines)
+            if not taken:
+                del self._waiting[feed]
+        return taken
+
+    def _commit(self, calls: list[Call]) -> None:
+        answers: dict[Call, EventAccount | Exception]
+        try:
+            with self._new_session() as session:
+                answers = _answered(session, calls)
+                applied = {c.recording_id for c, a in answers.items() if c.recording_id and isinstance(a, EventAccount)}
+                for recording_id in sorted(applied):
+                    recording.close(driver(session), recording_id)
+                session.commit()
+        except Exception as error:  # noqa: BLE001 - whatever it is, every caller is told
+            answers = dict.fromkeys(calls, error)
+        for call in calls:
+            answer = answers[call]
+            if isinstance(answer, Exception):
+                call.answer.set_exception(answer)
+            else:
+                call.answer.set_result(answer)
 
 
 def _body(given: EventsIn) -> bytes:
@@ -55,35 +100,6 @@ def _body(given: EventsIn) -> bytes:
         return json.dumps(given.lines, ensure_ascii=False, separators=(",", ":")).encode()
     except UnicodeEncodeError as error:
         raise Unprocessable("A line holds half of a surrogate pair, which is no character.") from error
-
-
-def _take(own: Call) -> list[Call]:
-    """Our own call and those of its feed that wait, up to a transaction's worth. One feed alone: a second system's
-    lock, waited for while identity's is held, could deadlock with a worker."""
-    taken, lines = [own], len(own.given.lines)
-    _waiting.remove(own)
-    for call in list(_waiting):
-        if call.feed == own.feed and lines < GROUP_LINES:
-            _waiting.remove(call)
-            taken.append(call)
-            lines += len(call.given.lines)
-    return taken
-
-
-def _commit(session: Session, calls: list[Call]) -> None:
-    answers: dict[Call, EventAccount | Exception] = {}
-    try:
-        answers = _answered(session, calls)
-        applied = {c.recording_id for c, a in answers.items() if c.recording_id and isinstance(a, EventAccount)}
-        for recording_id in sorted(applied):
-            recording.close(driver(session), recording_id)
-        session.commit()
-    except (DBAPIError, psycopg.Error, HubError) as error:
-        answers = dict.fromkeys(calls, error)
-        raise
-    finally:
-        for call in calls:
-            call.answer = answers.get(call) or Unavailable("The events were not taken. Send them again.")
 
 
 def _answered(session: Session, group: list[Call]) -> dict[Call, EventAccount | Exception]:

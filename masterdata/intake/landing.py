@@ -8,7 +8,7 @@ import errno
 import hashlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -113,15 +113,18 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def keep_bytes(session: Session, organisation_id: UUID, sha256: str, body: bytes) -> None:
-    _name(session, Landing(organisation_id=organisation_id, sha256=sha256, size=len(body), body=body))
+def keep_bytes(session: Session, organisation_id: UUID, bodies: Mapping[str, bytes]) -> None:
+    """Keep small bodies by their digests."""
+    _name(
+        session, *(Landing(organisation_id=organisation_id, sha256=d, size=len(b), body=b) for d, b in bodies.items())
+    )
 
 
 def keep_file(session: Session, organisation_id: UUID, sha256: str, part: Path) -> None:
     """Take over an uploaded file: small ones become bytes of the row, larger ones move to the landing folder."""
     target = landed_path(organisation_id, sha256)
     if part.exists() and part.stat().st_size < SMALL:
-        keep_bytes(session, organisation_id, sha256, part.read_bytes())
+        keep_bytes(session, organisation_id, {sha256: part.read_bytes()})
         part.unlink()
         return
     if part.exists():
@@ -131,27 +134,31 @@ def keep_file(session: Session, organisation_id: UUID, sha256: str, part: Path) 
     _name(session, Landing(organisation_id=organisation_id, sha256=sha256, size=size, path=path))
 
 
-def keep_new(session: Session, organisation_id: UUID, sha256: str, body: bytes) -> None:
-    """Keep a body made here: bytes of the row while small, else a file."""
-    if len(body) < SMALL:
-        keep_bytes(session, organisation_id, sha256, body)
-        return
-    part = settings().home / "uploads" / sha256
-    part.unlink(missing_ok=True)
-    copy_durably(io.BytesIO(body), part, 0)
-    keep_file(session, organisation_id, sha256, part)
+def keep_new(session: Session, organisation_id: UUID, bodies: Mapping[str, bytes]) -> None:
+    """Keep bodies made here, by their digests: bytes of a row while small, else a file."""
+    keep_bytes(session, organisation_id, {digest: body for digest, body in bodies.items() if len(body) < SMALL})
+    for sha256, body in bodies.items():
+        if len(body) >= SMALL:
+            part = settings().home / "uploads" / sha256
+            part.unlink(missing_ok=True)
+            copy_durably(io.BytesIO(body), part, 0)
+            keep_file(session, organisation_id, sha256, part)
 
 
-def _name(session: Session, landing: Landing) -> None:
-    values = {
-        "organisation_id": landing.organisation_id,
-        "sha256": landing.sha256,
-        "size": landing.size,
-        "body": landing.body,
-        "path": landing.path,
-        "offset": 0,
-    }
-    session.execute(insert(Landing).values(values).on_conflict_do_nothing())
+def _name(session: Session, *landings: Landing) -> None:
+    values = [
+        {
+            "organisation_id": landing.organisation_id,
+            "sha256": landing.sha256,
+            "size": landing.size,
+            "body": landing.body,
+            "path": landing.path,
+            "offset": 0,
+        }
+        for landing in landings
+    ]
+    if values:
+        session.execute(insert(Landing).values(values).on_conflict_do_nothing())
 
 
 def find(session: Session, organisation_id: UUID, sha256: str) -> Landing:

@@ -137,7 +137,7 @@ def _replay_batch(session: Session, origin_id: UUID, cause: dict[str, Any]) -> B
     batch = _like(origin, body, len(rows))
     session.add(batch)
     session.flush()
-    landing.keep_new(session, batch.organisation_id, batch.sha256, body)
+    landing.keep_new(session, batch.organisation_id, {batch.sha256: body})
     session.execute(_TAKEN, {"replay": batch.id, "org": batch.organisation_id, "ids": [r.id for r in rows]})
     jobs.defer_apply(session, batch)
     return batch

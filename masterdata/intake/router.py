@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Request
+from starlette.concurrency import run_in_threadpool
 
 from hub.paging import Page, PagingDep, cut
 from hub.web import Router
@@ -48,9 +50,19 @@ plain = APIRouter()
 
 
 @plain.post("/events")
-def post_events(given: EventsIn, session: SessionDep, agent: CanWriteBatches) -> EventAccount:
+async def post_events(request: Request, given: EventsIn, session: SessionDep, agent: CanWriteBatches) -> EventAccount:
     """Apply up to 512 lines at once; the answer is durable, and the same for a repeated batch id."""
-    return events.accept(session, agent, given)
+    call = await run_in_threadpool(events.prepare, session, agent, given)
+    return await asyncio.wrap_future(_writer(request).apply(call))
+
+
+def _writer(request: Request) -> events.Writer:
+    """The process's one."""
+    state = request.app.state
+    if not hasattr(state, "events_writer"):
+        state.events_writer = events.Writer(state.new_session)
+    writer: events.Writer = state.events_writer
+    return writer
 
 
 @router.get("/batches")

@@ -144,7 +144,7 @@ def _land_bytes(session: Session, batch: Batch, body: bytes) -> UploadState:
     if sha256(body).hexdigest() != batch.sha256:
         raise _mismatch(batch)
     landing.check_parquet(BytesIO(body), streams()[batch.stream], batch.rows_in)
-    landing.keep_bytes(session, batch.organisation_id, batch.sha256, body)
+    landing.keep_bytes(session, batch.organisation_id, {batch.sha256: body})
     return _landed(session, batch)
 
 

@@ -6,7 +6,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from hub.columns import new_id
-from masterdata.ledger.batch import BatchRef
+from masterdata.ledger.batch import BatchRef, analyze
 
 EVENT_KEYS_MAX = 1_000
 
@@ -72,8 +72,8 @@ def moved(connection: psycopg.Connection, batch: BatchRef, positions: str) -> in
     count = connection.execute(_CHANGE.format(positions=positions), batch.parameters).fetchone()
     if count is None or count[0] == 0:
         return 0
-    connection.execute(_TOUCHED.format(positions=positions), batch.parameters)
-    connection.execute("analyze touched")
+    touched = connection.execute(_TOUCHED.format(positions=positions), batch.parameters).rowcount
+    analyze(connection, "touched", touched)
     connection.execute(_STOCK, batch.parameters)
     connection.execute(_PLACES.format(positions=positions), batch.parameters)
     keys = None

@@ -52,20 +52,27 @@ class Account:
     duplicate: int = 0
 
 
-# Statistics know nothing of a tenant just filled, and a plan that trusts them reads all its rows once per row. From so
-# many rows on they are hashed; movements in between are looked up, as they come often and touch little.
-BULK_ROWS = {"stage_position": 500, "stage_movement": 10_000}
+# Statistics know nothing of a tenant just filled, and a plan that trusts them reads all its rows once per row. So a few
+# staged rows are always looked up, and many always hashed.
+ANALYZED_FROM = 200
+FEW = {"stage_position": 500, "stage_movement": 10_000}
+_LOOK_UP = "set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off"
 _WHOLE = "set local enable_nestloop = off; set local work_mem = '256MB'"
 
 
 def plan_for(connection: psycopg.Connection, stage: str) -> int:
-    """Analyse what was staged and fit the planner to its size, for this transaction; how many rows there are."""
-    connection.execute(f"analyze {stage}")
+    """Fit the planner to what was staged, for this transaction; how many rows there are."""
     row = connection.execute(f"select count(*) from {stage}").fetchone()
     rows = int(row[0]) if row else 0
-    if rows > BULK_ROWS[stage]:
-        connection.execute(_WHOLE)
+    analyze(connection, f"{stage} (hash)", rows)
+    connection.execute(_LOOK_UP if rows <= FEW[stage] else _WHOLE)
     return rows
+
+
+def analyze(connection: psycopg.Connection, table: str, rows: int) -> None:
+    """Let the planner know of a temporary table just filled; below some hundred rows it costs more than it gives."""
+    if rows > ANALYZED_FROM:
+        connection.execute(f"analyze {table}")
 
 
 @contextmanager

@@ -6,28 +6,26 @@ from __future__ import annotations
 import psycopg
 
 from masterdata.ledger import announce, shield, staging
-from masterdata.ledger.batch import Account, BatchRef, lock, plan_for
+from masterdata.ledger.batch import Account, BatchRef, analyze, lock, plan_for
 from masterdata.ledger.positions import resolve_moved
 
-# New versions only; the same line and content, in this batch or before, is a duplicate.
+# New versions only; the same line and content, in this batch or before, is a duplicate. The newest version of each line
+# is in force, unless the one in force was modified later still.
 _VERSIONS = """
 insert into version
-select p.id, s.identity, s.content, s.quantity, case when %(moves)s then s.booked_at end, s.occurred_at, s.modified_at,
-       coalesce(s.is_voided, false), false, s.kind, s.document, s.line, s.partner_id, s.row_no
-from (select distinct on (identity, content) * from stage_movement order by identity, content, row_no) s
-join position p on p.organisation_id = %(org)s and p.hash = s.hash
-where not exists (select from movement m where m.organisation_id = %(org)s
-                  and m.identity = s.identity and m.content = s.content)
-"""
-
-# The newest version of each line wins, unless the one in force was modified later still.
-_WINNERS = """
-update version v set is_current = true
-from (select distinct on (identity) identity, content, modified_at from version
-      order by identity, modified_at desc nulls last, row_no desc) w
-where v.identity = w.identity and v.content = w.content
-  and not exists (select from movement m where m.organisation_id = %(org)s and m.identity = w.identity and m.is_current
-                  and m.modified_at > coalesce(w.modified_at, '-infinity'))
+select v.position_id, v.identity, v.content, v.quantity, case when %(moves)s then v.booked_at end, v.occurred_at,
+       v.modified_at, coalesce(v.is_voided, false),
+       v.rank = 1 and not exists (
+           select from movement m where m.organisation_id = %(org)s and m.identity = v.identity and m.is_current
+           and m.modified_at > coalesce(v.modified_at, '-infinity')),
+       v.kind, v.document, v.line, v.partner_id, v.row_no
+from (
+    select p.id as position_id, s.*,
+           row_number() over (partition by s.identity order by s.modified_at desc nulls last, s.row_no desc) as rank
+    from (select distinct on (identity, content) * from stage_movement order by identity, content, row_no) s
+    join position p on p.organisation_id = %(org)s and p.hash = s.hash
+    where not exists (select from movement m where m.organisation_id = %(org)s
+                      and m.identity = s.identity and m.content = s.content)) v
 """
 
 # What changes: the version that leaves force is taken back, the one that enters is added. A version that came too late
@@ -86,7 +84,7 @@ def apply_movements(connection: psycopg.Connection, batch: BatchRef) -> Account:
     resolve_moved(connection, batch)
     new = connection.execute(_VERSIONS, parameters).rowcount
     if new:
-        connection.execute("analyze version")
+        analyze(connection, "version (identity)", new)
         _write(connection, batch)
     if moves:
         connection.execute(_READ_THROUGH, parameters)
@@ -96,7 +94,6 @@ def apply_movements(connection: psycopg.Connection, batch: BatchRef) -> Account:
 
 def _write(connection: psycopg.Connection, batch: BatchRef) -> None:
     parameters = batch.parameters
-    connection.execute(_WINNERS, parameters)
     effects = connection.execute(_EFFECTS, parameters).rowcount
     if effects:
         shield.make_explicit(connection, batch, after=">=")

@@ -6,10 +6,10 @@ from contextlib import nullcontext
 
 import psycopg
 
-from masterdata.ledger.batch import BatchRef, hashed
+from masterdata.ledger.batch import BatchRef, analyze, hashed
 
 # New keys up to which a look-up each is cheaper than reading whole tables.
-FEW = 200
+FEW_KEYS = 200
 
 _FRESH_MOVED = """
 insert into fresh
@@ -81,8 +81,8 @@ def resolve_seen(connection: psycopg.Connection, batch: BatchRef) -> None:
 def _create(connection: psycopg.Connection, batch: BatchRef, keys: int) -> None:
     if keys == 0:
         return
-    connection.execute("analyze fresh")
-    with hashed(connection) if keys > FEW else nullcontext():
+    analyze(connection, "fresh", keys)
+    with hashed(connection) if keys > FEW_KEYS else nullcontext():
         connection.execute(_MATERIALS, batch.parameters)
         connection.execute(_PLACES, batch.parameters)
         connection.execute(_POSITIONS, batch.parameters | {"always": batch.sync != "full"})

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
 from connectors.contract import ROW_GROUP_ROWS, BatchHeader, streams
 from hub.columns import new_id
@@ -22,6 +24,7 @@ from identity.principal import Principal
 from identity.scopes import AGENT_SCOPES
 from masterdata.intake import upload
 from masterdata.intake.apply import apply_batch
+from masterdata.intake.events import Writer
 from masterdata.intake.upload import Chunk
 
 GROUP = UUID("00000000-0000-7000-8000-000000000001")
@@ -71,6 +74,10 @@ class Plant:
     id: UUID = field(default_factory=new_id)
     system_id: UUID = field(default_factory=new_id)
     agent_id: UUID = field(default_factory=new_id)
+
+    @cached_property
+    def writer(self) -> Writer:
+        return Writer(lambda: Session(self.engine))
 
     def __post_init__(self) -> None:
         with unit_of_work(self.engine, Tenancy((GROUP, self.id), GROUP)) as session:

@@ -39,7 +39,8 @@ def call(stream: str, given: list[dict[str, Any]], **more: Any) -> EventsIn:
 
 def send(plant: Plant, given: EventsIn) -> EventAccount:
     with Session(plant.engine, info={"tenancy": Tenancy((plant.id,), plant.id)}) as session:
-        return events.accept(session, plant.agent, given)
+        call = events.prepare(session, plant.agent, given)
+    return plant.writer.apply(call).result(60)
 
 
 def counts(account: EventAccount) -> tuple[int, ...]:
