@@ -79,6 +79,11 @@ async def _claim(request: Request) -> Claim | None:
     return claim
 
 
+def is_claimed(request: Request) -> bool:
+    """The request names a key."""
+    return getattr(request.state, "idempotency", None) is not None
+
+
 def begin(request: Request, session: Session, principal: str, organisation_id: UUID | None) -> None:
     """Claim the request's key for this caller, or raise Replay with the first answer. A concurrent repetition waits
     here until the first is committed. Raises Unprocessable when the key was used for another request."""

@@ -27,7 +27,8 @@ async def get_session(request: HTTPConnection) -> AsyncIterator[Session]:
     session.info["tenancy"] = NOBODY
     try:
         yield session
-        await run_in_threadpool(session.commit)
+        if session.in_transaction():
+            await run_in_threadpool(session.commit)
     except BaseException:
         await run_in_threadpool(session.close)
         raise

@@ -47,7 +47,11 @@ def migrate() -> None:
 
 def api(log: LogFile = None) -> None:
     """The HTTP process."""
+    import sys
+
     import uvicorn
+
+    sys.setswitchinterval(0.0005)
 
     logs.configure(log, settings().log_days)
     uvicorn.run(

@@ -21,7 +21,7 @@ from hub.models import Organisation
 from identity.agent_tokens import LIFETIME_MAX, SKEW
 from identity.agents.schemas import AgentIn, AgentPatch, Enrolment, Grant, Jwk
 from identity.models import Agent, AgentGrant, AgentNonce
-from identity.principal import Principal, act_for
+from identity.principal import Principal, act_for, agents
 from identity.secrets import code_digest, new_code
 
 CODE_LIFETIME = timedelta(days=1)
@@ -98,6 +98,7 @@ def change_agent(session: Session, caller: Principal, agent_id: UUID, given: Age
         session.flush()
     if given.grants is not None:
         _set_grants(session, caller, agent, given.grants)
+    agents.clear()
     log.info("agent_changed", agent=str(agent.id), by=str(caller.id))
     return agent
 
@@ -156,6 +157,7 @@ def rotate_key(session: Session, caller: Principal, given: Jwk) -> None:
         raise Conflict("This token has changed the key already. Sign a new one.")
     get_agent(session, caller.id).public_jwk = key
     session.flush()
+    agents.clear()
     log.info("agent_key_rotated", agent=str(caller.id))
 
 

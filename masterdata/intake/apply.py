@@ -58,6 +58,7 @@ class Work:
             counts=b.counts,  # type: ignore[arg-type]
             recording_id=self.recording_id,
             clock=b.clock,
+            traceparent=b.traceparent,
         )
 
 

@@ -4,7 +4,6 @@ transaction. Calls of one feed go through the ledger as one and are told apart a
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -19,11 +18,12 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from masterdata.intake import feeds, identities, landing, lines
+from masterdata.intake.checks import UNIT_FIELDS
 from masterdata.intake.lines import Context, Fault
 from masterdata.intake.models import Batch
 from masterdata.intake.schemas import EventAccount, EventsIn
 from masterdata.intake.upload import SKEW, Delivery
-from masterdata.intake.writing import driver, known_units
+from masterdata.intake.writing import driver, known_among
 from masterdata.ledger import keys, recording, staging
 from masterdata.ledger.batch import BatchRef
 from masterdata.ledger.movements import apply_movements
@@ -34,16 +34,17 @@ _HASH = keys.hash_sql("%(system)s::text")
 
 _MOVEMENTS = f"""
 insert into stage_movement (hash, item_id, place_id, lot, owner, status, unit, identity, content, quantity, booked_at,
-    occurred_at, modified_at, is_voided, kind, document, line, partner_id, row_no)
+    occurred_at, modified_at, is_voided, kind, document, line, partner_id, row_no, batch_id, first)
 with read as (
     select {_HASH} as hash, r.* from jsonb_to_recordset(%(lines)s::jsonb) as r(
-        call int, {_KEY}, quantity numeric(38,9), booked_at timestamptz, occurred_at timestamptz,
+        batch_id uuid, first bigint, {_KEY}, quantity numeric(38,9), booked_at timestamptz, occurred_at timestamptz,
         modified_at timestamptz, is_voided boolean, kind text, document text, line text, partner_id text)),
 said as (select *, {keys.content_sql()} as content from read),
-counted as (select *, case when coalesce(document, '') <> '' then 0
-                           else row_number() over (partition by call, content order by row_no) end as ordinal from said)
+counted as (
+    select *, case when coalesce(document, '') <> '' then 0
+                   else row_number() over (partition by batch_id, content order by row_no) end as ordinal from said)
 select hash, item_id, place_id, lot, owner, status, unit, {keys.identity_sql("%(system)s::text")}, content, quantity,
-       booked_at, occurred_at, modified_at, is_voided, kind, document, line, partner_id, row_no
+       booked_at, occurred_at, modified_at, is_voided, kind, document, line, partner_id, row_no, batch_id, first
 from counted
 """
 
@@ -64,23 +65,6 @@ _GAPS = f"""
 insert into stage_gap select distinct {_HASH} from jsonb_to_recordset(%(lines)s::jsonb) as r({_KEY})
 """
 
-# Facts of one ledger run back to the call that brought them.
-_OWN_MOVEMENTS = """
-update movement m set batch_id = c.id, row_no = m.row_no - c.first
-from stage_movement s join jsonb_to_recordset(%(calls)s::jsonb) as c(id uuid, first bigint, last bigint)
-     on s.row_no between c.first and c.last
-where m.organisation_id = %(org)s and m.identity = s.identity and m.content = s.content
-  and m.recording_id = %(recording)s and m.row_no = s.row_no
-returning m.batch_id
-"""
-_OWN_POSITIONS = """
-update position p set batch_id = c.id, row_no = p.row_no - c.first
-from (select distinct hash from stage_movement) s,
-     jsonb_to_recordset(%(calls)s::jsonb) as c(id uuid, first bigint, last bigint)
-where p.organisation_id = %(org)s and p.hash = s.hash and p.batch_id = %(batch)s
-  and p.row_no between c.first and c.last
-"""
-
 _QUARANTINE = (
     """
 insert into quarantine (organisation_id, batch_id, system_id, stream, row_no, reason, field, value, detail, record, raw,
@@ -94,12 +78,8 @@ from jsonb_to_recordset(%(rows)s::jsonb) as q(batch_id uuid, row_no bigint, reas
 """
 )
 
-_ACCOUNT = """
-update batch b set state = 'applied', pending = 0, applied_at = clock_timestamp(), recording_id = %(recording)s,
-       applied = a.applied, unchanged = a.unchanged, duplicate = a.duplicate, quarantined = a.quarantined
-from jsonb_to_recordset(%(accounts)s::jsonb) as a(id uuid, applied int, unchanged int, duplicate int, quarantined int)
-where b.organisation_id = %(org)s and b.id = a.id
-"""
+# How many rows of each call are facts now.
+_WRITTEN = "select batch_id, count(*) from version group by batch_id"
 
 
 @dataclass(eq=False)
@@ -146,29 +126,33 @@ def apply_group(session: Session, calls: Sequence[Call]) -> list[EventAccount]:
     """Apply new calls of one feed; their accounts in the same order. The caller closes their recording, last of all."""
     connection = driver(session)
     connection.execute("select set_config('TimeZone', 'UTC', true)")
-    batches = _land(session, calls)
     judged = _judge(session, calls)
-    ref = _ref(session, connection, batches[0])
+    batches = [_batch(call) for call in calls]
+    ref = _ref(session, connection, Batch(**batches[0]))
     staging.create(connection)
     if calls[0].given.stream == "stock_movements":
         accounts = _movements(connection, ref, calls, judged)
     else:
         accounts = [_positions(connection, ref, calls[0], judged)]
+    _keep(session, ref, calls, [b | _account_of(a) for b, a in zip(batches, accounts, strict=True)])
     _quarantine(connection, ref, calls[0].given.stream, [j for j in judged if j.fault])
-    _close(connection, ref, accounts)
-    feeds.went_well(session, batches[-1], datetime.now(UTC))
+    feeds.went_well(session, Batch(**batches[-1]), datetime.now(UTC))
     identities.refresh_new(connection, ref)
     for call in calls:
         call.recording_id = ref.recording_id
     return accounts
 
 
-def _land(session: Session, calls: Sequence[Call]) -> list[Batch]:
-    """Bodies and batch rows; the batches come back detached, as what they say."""
-    values = [_batch(call) for call in calls]
-    session.execute(insert(Batch), values)
-    landing.keep_new(session, calls[0].to.organisation_id, {call.sha256: call.body for call in calls})
-    return [Batch(**v) for v in values]
+def _keep(session: Session, ref: BatchRef, calls: Sequence[Call], batches: list[dict[str, Any]]) -> None:
+    """Bodies and batch rows with their account; Core takes them as one executemany."""
+    applied = {"state": "applied", "applied_at": datetime.now(UTC), "recording_id": ref.recording_id}
+    session.connection().execute(insert(Batch), [batch | applied for batch in batches])
+    landing.keep_new(session, ref.organisation_id, {call.sha256: call.body for call in calls})
+
+
+def _account_of(account: EventAccount) -> dict[str, int]:
+    counts = ("applied", "unchanged", "duplicate", "quarantined")
+    return {name: getattr(account, name) for name in counts}
 
 
 def _batch(call: Call) -> dict[str, Any]:
@@ -185,15 +169,14 @@ def _batch(call: Call) -> dict[str, Any]:
         "header": header,
         "sha256": call.sha256,
         "size": len(call.body),
-        "state": "landed",
         "landed_at": datetime.now(UTC),
         "rows_in": len(given.lines),
-        "pending": len(given.lines),
     }
 
 
 def _judge(session: Session, calls: Sequence[Call]) -> list[Judged]:
-    units = frozenset(known_units(session, calls[0].to.system_id))
+    named = {str(line.get(field)) for call in calls for line in call.given.lines for field in UNIT_FIELDS}
+    units = known_among(session, calls[0].to.system_id, named)
     judged: list[Judged] = []
     for call in calls:
         context = Context(units, call.given.observed_at + SKEW)
@@ -215,29 +198,27 @@ def _ref(session: Session, connection: psycopg.Connection, batch: Batch) -> Batc
         sync="event",
         counts=batch.counts,  # type: ignore[arg-type]
         recording_id=recording.begin(connection),
+        traceparent=batch.traceparent,
     )
 
 
 def _movements(
     connection: psycopg.Connection, ref: BatchRef, calls: Sequence[Call], judged: Sequence[Judged]
 ) -> list[EventAccount]:
-    sound = [j for j in judged if j.fault is None]
-    number = {call: n for n, call in enumerate(calls)}
+    ends = accumulate(len(c.given.lines) for c in calls)
+    own = {
+        c: {"batch_id": str(c.given.batch_id), "first": end - len(c.given.lines)}
+        for c, end in zip(calls, ends, strict=True)
+    }
     staged = [
-        j.record | {"row_no": j.row_no, "call": number[j.call], "is_voided": j.record["voided"] == "true"}
-        for j in sound
+        j.record | own[j.call] | {"row_no": j.row_no, "is_voided": j.record["voided"] == "true"}
+        for j in judged
+        if j.fault is None
     ]
     connection.execute(_MOVEMENTS, {"system": ref.system_id, "lines": json.dumps(staged)})
-    account = apply_movements(connection, ref)
-    if len(calls) == 1:
-        return [_account(calls[0], judged, applied=account.applied)]
-    ends = list(accumulate(len(c.given.lines) for c in calls))
-    first = {c: end - len(c.given.lines) for c, end in zip(calls, ends, strict=True)}
-    spans = [{"id": str(c.given.batch_id), "first": first[c], "last": first[c] + len(c.given.lines) - 1} for c in calls]
-    values = ref.parameters | {"calls": json.dumps(spans)}
-    written = Counter(row[0] for row in connection.execute(_OWN_MOVEMENTS, values))
-    connection.execute(_OWN_POSITIONS, values)
-    return [_account(c, judged, applied=written[c.given.batch_id]) for c in calls]
+    apply_movements(connection, ref)
+    written: dict[UUID, int] = dict(connection.execute(_WRITTEN).fetchall())
+    return [_account(c, judged, applied=written.get(c.given.batch_id, 0)) for c in calls]
 
 
 def _positions(connection: psycopg.Connection, ref: BatchRef, call: Call, judged: Sequence[Judged]) -> EventAccount:
@@ -284,17 +265,3 @@ def _quarantined(one: Judged) -> dict[str, Any]:
         "raw": json.dumps(raw, ensure_ascii=False) if raw is not None else None,
         "is_readable": one.is_readable,
     }
-
-
-def _close(connection: psycopg.Connection, ref: BatchRef, accounts: Sequence[EventAccount]) -> None:
-    told = [
-        {
-            "id": str(a.batch_id),
-            "applied": a.applied,
-            "unchanged": a.unchanged,
-            "duplicate": a.duplicate,
-            "quarantined": a.quarantined,
-        }
-        for a in accounts
-    ]
-    connection.execute(_ACCOUNT, ref.parameters | {"accounts": json.dumps(told)})

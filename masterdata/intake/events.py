@@ -14,7 +14,9 @@ import psycopg
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 
+from hub.cache import Cache
 from hub.database import Tenancy, set_tenancy
 from hub.errors import Conflict, HubError, Unprocessable
 from identity.principal import Principal
@@ -29,12 +31,25 @@ GROUP_LINES = 4_096
 FEEDS_AT_ONCE = 4
 
 
-def prepare(session: Session, agent: Principal, given: EventsIn) -> Call:
-    """The call, held to the agent's grant and the clock; ends the transaction, so that no connection waits with it."""
-    to = upload.delivery(session, agent, given.system, given.organisation)
+_deliveries: Cache[upload.Delivery] = Cache(2)
+
+
+async def prepare(session: Session, agent: Principal, given: EventsIn) -> Call:
+    """The call, held to the agent's grant and the clock."""
+    known = (agent.id, given.system, given.organisation)
+    to = _deliveries.find(known)
+    if to is None:
+        to = await run_in_threadpool(_delivery, session, agent, given)
+        _deliveries.put(known, to)
     upload.check_clock(given.observed_at, given.system)
-    session.commit()
     return Call(given, to, agent.id, _body(given))
+
+
+def _delivery(session: Session, agent: Principal, given: EventsIn) -> upload.Delivery:
+    """Ends the transaction, so that no connection waits with the call."""
+    to = upload.delivery(session, agent, given.system, given.organisation)
+    session.commit()
+    return to
 
 
 class Writer:

@@ -158,7 +158,7 @@ def _name(session: Session, *landings: Landing) -> None:
         for landing in landings
     ]
     if values:
-        session.execute(insert(Landing).values(values).on_conflict_do_nothing())
+        session.connection().execute(insert(Landing).on_conflict_do_nothing(), values)
 
 
 def find(session: Session, organisation_id: UUID, sha256: str) -> Landing:

@@ -9,7 +9,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from starlette.concurrency import run_in_threadpool
 
 from hub.paging import Page, PagingDep, cut
 from hub.web import Router
@@ -40,7 +39,6 @@ from masterdata.intake.schemas import (
 )
 
 router = Router(prefix="/v1", tags=["intake"])
-router.include_router(uploads.router)
 
 Name = Annotated[str | None, Query(max_length=200)]
 RowNo = Annotated[int, Path(ge=0, lt=2**63)]
@@ -52,7 +50,7 @@ plain = APIRouter()
 @plain.post("/events")
 async def post_events(request: Request, given: EventsIn, session: SessionDep, agent: CanWriteBatches) -> EventAccount:
     """Apply up to 512 lines at once; the answer is durable, and the same for a repeated batch id."""
-    call = await run_in_threadpool(events.prepare, session, agent, given)
+    call = await events.prepare(session, agent, given)
     return await asyncio.wrap_future(_writer(request).apply(call))
 
 
@@ -63,6 +61,10 @@ def _writer(request: Request) -> events.Writer:
         state.events_writer = events.Writer(state.new_session)
     writer: events.Writer = state.events_writer
     return writer
+
+
+router.include_router(plain)
+router.include_router(uploads.router)
 
 
 @router.get("/batches")
@@ -171,6 +173,3 @@ def add_unit(
 ) -> Replayed:
     """Say what a system's own unit code means; rows that waited for it are replayed."""
     return Replayed(replay.add_unit(session, key, given, by.id))
-
-
-router.include_router(plain)

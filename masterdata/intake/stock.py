@@ -64,7 +64,8 @@ def stage_movements(frame: Frame, connection: psycopg.Connection, system_id: str
     """Fill the ledger's stage with the batch's movements, each with the identity of its source line."""
     staging.create(connection)
     query = _MOVEMENTS.format(content=keys.content_sql(), identity=keys.identity_sql(f"'{system_id}'"))
-    frame.copy(query, connection, "stage_movement")
+    columns = ", ".join(staging.DELIVERED)
+    frame.copy(query, connection, f"stage_movement ({columns})")
 
 
 def unreadable(frame: Frame) -> int:

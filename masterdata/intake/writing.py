@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from uuid import UUID
 
 import psycopg
@@ -9,6 +10,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 _UNITS = text("select code from unit union select code from source_unit where system_id = :system")
+_SOME = text("""
+    select code from unit where code = any(:codes)
+    union select code from source_unit where system_id = :system and code = any(:codes)""")
 
 
 def driver(session: Session) -> psycopg.Connection:
@@ -21,3 +25,8 @@ def driver(session: Session) -> psycopg.Connection:
 def known_units(session: Session, system_id: UUID) -> list[str]:
     """Unit codes whose meaning is known in a system: Rec 20 and what people have said of its own."""
     return list(session.scalars(_UNITS, {"system": system_id}))
+
+
+def known_among(session: Session, system_id: UUID, codes: Collection[str]) -> frozenset[str]:
+    """Those of some codes whose meaning is known in a system."""
+    return frozenset(session.scalars(_SOME, {"system": system_id, "codes": [c for c in codes if "\0" not in c]}))

@@ -52,8 +52,7 @@ from position p where p.organisation_id = %(org)s and p.id in ({positions})
 
 _EVENT = """
 insert into outbox (id, organisation_id, topic, payload, traceparent)
-select %(event)s, %(org)s, 'inventory.changed', %(payload)s, b.traceparent from batch b
-where b.organisation_id = %(org)s and b.id = %(batch)s
+values (%(event)s, %(org)s, 'inventory.changed', %(payload)s, %(traceparent)s)
 """
 
 
@@ -94,4 +93,6 @@ def _tell(connection: psycopg.Connection, batch: BatchRef, count: int, keys: lis
         "count": count,
         "positions": keys,
     }
-    connection.execute(_EVENT, batch.parameters | {"event": new_id(), "payload": Jsonb(payload)})
+    connection.execute(
+        _EVENT, batch.parameters | {"event": new_id(), "payload": Jsonb(payload), "traceparent": batch.traceparent}
+    )

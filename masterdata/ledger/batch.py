@@ -17,7 +17,7 @@ from connectors.contract import Counts, Sync
 @dataclass(frozen=True, slots=True)
 class BatchRef:
     """One batch of one organisation, system and coverage. `observed_at` is the source's clock at the start of the
-    read, `recording_id` what `recording.begin` gave this transaction."""
+    read, `recording_id` what `recording.begin` gave this transaction, `traceparent` where it comes from."""
 
     id: UUID
     organisation_id: UUID
@@ -28,6 +28,7 @@ class BatchRef:
     counts: Counts
     recording_id: int
     clock: str = "source"
+    traceparent: str = ""
 
     @property
     def parameters(self) -> dict[str, Any]:

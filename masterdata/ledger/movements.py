@@ -18,7 +18,7 @@ select v.position_id, v.identity, v.content, v.quantity, case when %(moves)s the
        v.rank = 1 and not exists (
            select from movement m where m.organisation_id = %(org)s and m.identity = v.identity and m.is_current
            and m.modified_at > coalesce(v.modified_at, '-infinity')),
-       v.kind, v.document, v.line, v.partner_id, v.row_no
+       v.kind, v.document, v.line, v.partner_id, v.row_no, coalesce(v.batch_id, %(batch)s), coalesce(v.first, 0)
 from (
     select p.id as position_id, s.*,
            row_number() over (partition by s.identity order by s.modified_at desc nulls last, s.row_no desc) as rank
@@ -32,14 +32,14 @@ from (
 # to be in force changes no quantity, but the source spoke of that time: `moved_at` must not depend on the order.
 _EFFECTS = """
 insert into effect
-select m.position_id, m.booked_at, case when m.is_voided then 0 else -m.quantity end, null
+select m.position_id, m.booked_at, case when m.is_voided then 0 else -m.quantity end, null, null, null
 from movement m join version v on v.identity = m.identity and v.is_current
 where m.organisation_id = %(org)s and m.is_current and m.booked_at is not null
 union all
-select position_id, booked_at, case when is_voided then 0 else quantity end, row_no
+select position_id, booked_at, case when is_voided then 0 else quantity end, row_no, batch_id, first
 from version where is_current and booked_at is not null
 union all
-select position_id, booked_at, 0, null from version where not is_current and booked_at is not null
+select position_id, booked_at, 0, null, null, null from version where not is_current and booked_at is not null
 """
 
 _RETIRE = """
@@ -51,18 +51,22 @@ _WRITE = """
 insert into movement (organisation_id, position_id, identity, content, booked_at, occurred_at, quantity, is_voided,
                       is_current, modified_at, kind, document, line, partner_id, recording_id, batch_id, row_no)
 select %(org)s, position_id, identity, content, booked_at, occurred_at, quantity, is_voided, is_current, modified_at,
-       kind, document, line, partner_id, %(recording)s, %(batch)s, row_no
+       kind, document, line, partner_id, %(recording)s, batch_id, row_no - first
 from version order by position_id, booked_at, row_no
 """
 
 # Only what was booked after the newest observation moves the position; the shield has made observations explicit.
 _MOVE = """
 update position p set quantity = p.quantity + x.delta, moved_at = greatest(p.moved_at, x.at),
-       batch_id = case when x.row_no is null then p.batch_id else %(batch)s end, row_no = coalesce(x.row_no, p.row_no)
-from (select e.position_id, max(e.at) as at,
-             coalesce(sum(e.delta) filter (where e.at > coalesce(q.observed_at, '-infinity')), 0) as delta,
-             max(e.row_no) filter (where e.at > coalesce(q.observed_at, '-infinity')) as row_no
-      from effect e join position q on q.organisation_id = %(org)s and q.id = e.position_id
+       batch_id = coalesce(x.batch_id, p.batch_id), row_no = coalesce(x.row_no, p.row_no)
+from (select e.position_id, max(e.at) as at, coalesce(sum(e.delta) filter (where e.at > q.since), 0) as delta,
+             (array_agg(e.batch_id order by e.row_no desc) filter (where e.at > q.since and e.row_no >= 0))[1]
+                 as batch_id,
+             (array_agg(e.row_no - e.first order by e.row_no desc) filter (where e.at > q.since and e.row_no >= 0))[1]
+                 as row_no
+      from effect e
+      join (select id, coalesce(observed_at, '-infinity') as since from position where organisation_id = %(org)s) q
+          on q.id = e.position_id
       group by e.position_id) x
 where p.organisation_id = %(org)s and p.id = x.position_id
 """

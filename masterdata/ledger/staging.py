@@ -5,7 +5,8 @@ from __future__ import annotations
 import psycopg
 
 # What the intake fills: one row per key (rows of one read summed, `n` of them), readable keys of quarantined rows,
-# and movements as delivered. lot and owner are '' where absent.
+# and movements as delivered. lot and owner are '' where absent. Of several batches staged as one, a movement names its
+# own and the row number `first` at which that one begins.
 _INTAKE = """
 create temp table if not exists stage_position (
     hash uuid, item_id text, place_id text, lot text, owner text, status text, unit text,
@@ -16,8 +17,15 @@ create temp table if not exists stage_movement (
     hash uuid, item_id text, place_id text, lot text, owner text, status text, unit text,
     identity uuid, content uuid, quantity numeric,
     booked_at timestamptz, occurred_at timestamptz, modified_at timestamptz, is_voided boolean,
-    kind text, document text, line text, partner_id text, row_no bigint) on commit delete rows;
+    kind text, document text, line text, partner_id text, row_no bigint, batch_id uuid, first bigint)
+    on commit delete rows;
 """
+
+# The columns of a movement that a batch file brings.
+DELIVERED = (
+    *("hash", "item_id", "place_id", "lot", "owner", "status", "unit", "identity", "content", "quantity"),
+    *("booked_at", "occurred_at", "modified_at", "is_voided", "kind", "document", "line", "partner_id", "row_no"),
+)
 
 # What the ledger works with between its statements: keys without a position yet; keys whose observation must be
 # written or whose late value must be looked at; versions of movements; what they do to positions.
@@ -32,9 +40,10 @@ create temp table if not exists seen (
 create temp table if not exists version (
     position_id bigint, identity uuid, content uuid, quantity numeric, booked_at timestamptz, occurred_at timestamptz,
     modified_at timestamptz, is_voided boolean, is_current boolean, kind text, document text, line text,
-    partner_id text, row_no bigint) on commit delete rows;
+    partner_id text, row_no bigint, batch_id uuid, first bigint) on commit delete rows;
 create temp table if not exists effect (
-    position_id bigint, at timestamptz, delta numeric, row_no bigint) on commit delete rows;
+    position_id bigint, at timestamptz, delta numeric, row_no bigint, batch_id uuid, first bigint)
+    on commit delete rows;
 create temp table if not exists touched (material_id bigint) on commit delete rows;
 """
 
@@ -45,7 +54,8 @@ _EMPTY_WORK = "delete from fresh; delete from seen; delete from version; delete 
 
 def create(connection: psycopg.Connection) -> None:
     """Make the tables of this session if it has none yet; they are empty for the batch to come."""
-    connection.execute(_INTAKE + _WORK + _EMPTY_INTAKE)
+    row = connection.execute("select to_regclass('pg_temp.touched')").fetchone()
+    connection.execute(_EMPTY_INTAKE if row and row[0] else _INTAKE + _WORK)
 
 
 def empty_work(connection: psycopg.Connection) -> None:

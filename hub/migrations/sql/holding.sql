@@ -83,15 +83,14 @@ begin
         select r.numerator, r.denominator from unit_ratio(t.unit, coalesce(m.base_unit, g.unit), m.id, m.organisation_id) r
         where t.unit <> coalesce(m.base_unit, g.unit)
     ) p on true
+    cross join lateral (select coalesce(f.numerator, 1) as n, coalesce(f.denominator, 1) as d) k
     cross join lateral (
-        select convert_quantity(t.on_hand, k.n, k.d, u.decimals) as on_hand,
-               convert_quantity(t.unrestricted, k.n, k.d, u.decimals) as unrestricted,
-               convert_quantity(t.reserved, k.n, k.d, u.decimals) as reserved,
-               convert_quantity(t.in_transit, k.n, k.d, u.decimals) as in_transit,
-               convert_quantity(t.quality, k.n, k.d, u.decimals) as quality,
-               convert_quantity(t.blocked, k.n, k.d, u.decimals) as blocked,
-               convert_quantity(t.consigned, k.n, k.d, u.decimals) as consigned
-        from (select coalesce(f.numerator, 1) as n, coalesce(f.denominator, 1) as d) k
+        select t.on_hand, t.unrestricted, t.reserved, t.in_transit, t.quality, t.blocked, t.consigned where k.n = k.d
+        union all
+        select convert_quantity(t.on_hand, k.n, k.d, u.decimals), convert_quantity(t.unrestricted, k.n, k.d, u.decimals),
+               convert_quantity(t.reserved, k.n, k.d, u.decimals), convert_quantity(t.in_transit, k.n, k.d, u.decimals),
+               convert_quantity(t.quality, k.n, k.d, u.decimals), convert_quantity(t.blocked, k.n, k.d, u.decimals),
+               convert_quantity(t.consigned, k.n, k.d, u.decimals) where k.n <> k.d
     ) c
     order by t.organisation_id, t.material_id, t.coverage_id, t.unit
     on conflict (organisation_id, material_id, coverage_id, unit) do update set

@@ -16,11 +16,12 @@ $$;
 create function convert_quantity(quantity numeric, numerator numeric, denominator numeric, decimals int) returns numeric
 language plpgsql immutable strict parallel safe as $$
 declare
-    scaled numeric := quantity * numerator * 10::numeric ^ decimals;
+    scaled numeric;
     cut numeric;
     twice numeric;
 begin
     if numerator = denominator then return quantity; end if;
+    scaled := quantity * numerator * 10::numeric ^ decimals;
     cut := div(scaled, denominator);
     twice := abs(scaled - cut * denominator) * 2;
     if twice > denominator or (twice = denominator and mod(cut, 2) <> 0) then cut := cut + sign(scaled); end if;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -39,7 +40,7 @@ def call(stream: str, given: list[dict[str, Any]], **more: Any) -> EventsIn:
 
 def send(plant: Plant, given: EventsIn) -> EventAccount:
     with Session(plant.engine, info={"tenancy": Tenancy((plant.id,), plant.id)}) as session:
-        call = events.prepare(session, plant.agent, given)
+        call = asyncio.run(events.prepare(session, plant.agent, given))
     return plant.writer.apply(call).result(60)
 
 

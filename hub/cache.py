@@ -1,0 +1,36 @@
+"""Answers kept for seconds in this process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Cache(Generic[T]):
+    """The newest `entries` answers, each for `seconds`. Safe between threads."""
+
+    def __init__(self, seconds: float, entries: int = 256) -> None:
+        self._seconds, self._entries = seconds, entries
+        self._kept: OrderedDict[Hashable, tuple[float, T]] = OrderedDict()
+        self._guard = threading.Lock()
+
+    def find(self, key: Hashable) -> T | None:
+        """What `put` left under `key`, if it is still fresh."""
+        found = self._kept.get(key)
+        return found[1] if found is not None and time.monotonic() - found[0] < self._seconds else None
+
+    def put(self, key: Hashable, answer: T) -> None:
+        with self._guard:
+            self._kept[key] = (time.monotonic(), answer)
+            self._kept.move_to_end(key)
+            while len(self._kept) > self._entries:
+                self._kept.popitem(last=False)
+
+    def clear(self) -> None:
+        with self._guard:
+            self._kept.clear()
