@@ -57,8 +57,10 @@ class Account:
 # staged rows are always looked up, and many always hashed.
 ANALYZED_FROM = 200
 FEW = {"stage_position": 500, "stage_movement": 10_000}
-_LOOK_UP = "set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off"
-_WHOLE = "set local enable_nestloop = off; set local work_mem = '256MB'"
+_PLANNER = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_nestloop", "work_mem")
+_SET = "set local enable_seqscan = {0}; set local enable_hashjoin = {0}; set local enable_mergejoin = {0}; "
+_LOOK_UP = _SET.format("off") + "set local enable_nestloop = on"
+_WHOLE = _SET.format("on") + "set local enable_nestloop = off; set local work_mem = '256MB'"
 
 
 def plan_for(connection: psycopg.Connection, stage: str) -> int:
@@ -79,12 +81,25 @@ def analyze(connection: psycopg.Connection, table: str, rows: int) -> None:
 @contextmanager
 def hashed(connection: psycopg.Connection) -> Iterator[None]:
     """Read tables whole and hash them for a few statements, whatever the rest of the transaction does."""
-    names = ("enable_nestloop", "work_mem")
-    row = connection.execute("select " + ", ".join(f"current_setting('{name}')" for name in names)).fetchone()
-    connection.execute(_WHOLE)
+    with _planned(connection, _WHOLE):
+        yield
+
+
+@contextmanager
+def looked_up(connection: psycopg.Connection) -> Iterator[None]:
+    """Look rows up by index for a few statements, whatever the rest of the transaction does."""
+    with _planned(connection, _LOOK_UP):
+        yield
+
+
+@contextmanager
+def _planned(connection: psycopg.Connection, how: str) -> Iterator[None]:
+    shown = ", ".join(f"current_setting('{name}')" for name in _PLANNER)
+    row = connection.execute(f"select {shown}").fetchone()
+    connection.execute(how)
     yield
-    for name, before in zip(names, row or (), strict=True):
-        connection.execute("select set_config(%s, %s, true)", [name, before])
+    sets = ", ".join(f"set_config('{name}', %s, true)" for name in _PLANNER)
+    connection.execute(f"select {sets}", row)
 
 
 def lock(connection: psycopg.Connection, batch: BatchRef) -> None:

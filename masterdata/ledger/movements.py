@@ -6,45 +6,46 @@ from __future__ import annotations
 import psycopg
 
 from masterdata.ledger import announce, shield, staging
-from masterdata.ledger.batch import Account, BatchRef, analyze, lock, plan_for
+from masterdata.ledger.batch import Account, BatchRef, analyze, lock, looked_up, plan_for
 from masterdata.ledger.positions import resolve_moved
 
 # New versions only; the same line and content, in this batch or before, is a duplicate. The newest version of each line
-# is in force, unless the one in force was modified later still.
+# is in force, unless the one in force was modified later still. One look-up per line, however long the history.
 _VERSIONS = """
 insert into version
 select v.position_id, v.identity, v.content, v.quantity, case when %(moves)s then v.booked_at end, v.occurred_at,
        v.modified_at, coalesce(v.is_voided, false),
-       v.rank = 1 and not exists (
-           select from movement m where m.organisation_id = %(org)s and m.identity = v.identity and m.is_current
-           and m.modified_at > coalesce(v.modified_at, '-infinity')),
+       v.rank = 1 and coalesce(v.current_at, '-infinity') <= coalesce(v.modified_at, '-infinity'), v.is_known,
        v.kind, v.document, v.line, v.partner_id, v.row_no, coalesce(v.batch_id, %(batch)s), coalesce(v.first, 0)
 from (
-    select p.id as position_id, s.*,
+    select p.id as position_id, s.*, k.is_known, k.current_at,
            row_number() over (partition by s.identity order by s.modified_at desc nulls last, s.row_no desc) as rank
     from (select distinct on (identity, content) * from stage_movement order by identity, content, row_no) s
     join position p on p.organisation_id = %(org)s and p.hash = s.hash
-    where not exists (select from movement m where m.organisation_id = %(org)s
-                      and m.identity = s.identity and m.content = s.content)) v
+    cross join lateral (
+        select count(*) > 0 as is_known, bool_or(m.content = s.content) as is_same,
+               max(m.modified_at) filter (where m.is_current) as current_at
+        from movement m where m.organisation_id = %(org)s and m.identity = s.identity) k
+    where k.is_same is not true) v
 """
 
-# What changes: the version that leaves force is taken back, the one that enters is added. A version that came too late
-# to be in force changes no quantity, but the source spoke of that time: `moved_at` must not depend on the order.
+# What changes: the version that enters force is added, the one that leaves it is taken back. A version that came too
+# late to be in force changes no quantity, but the source spoke of that time: `moved_at` must not depend on the order.
 _EFFECTS = """
 insert into effect
-select m.position_id, m.booked_at, case when m.is_voided then 0 else -m.quantity end, null, null, null
-from movement m join version v on v.identity = m.identity and v.is_current
-where m.organisation_id = %(org)s and m.is_current and m.booked_at is not null
-union all
-select position_id, booked_at, case when is_voided then 0 else quantity end, row_no, batch_id, first
-from version where is_current and booked_at is not null
-union all
-select position_id, booked_at, 0, null, null, null from version where not is_current and booked_at is not null
+select position_id, booked_at, case when is_voided or not is_current then 0 else quantity end,
+       case when is_current then row_no end
+from version where booked_at is not null
 """
-
+_TAKEN_BACK = """
+insert into effect
+select m.position_id, m.booked_at, case when m.is_voided then 0 else -m.quantity end, null
+from movement m join version v on v.identity = m.identity and v.is_current and v.is_known
+where m.organisation_id = %(org)s and m.is_current and m.booked_at is not null
+"""
 _RETIRE = """
 update movement m set is_current = false from version v
-where m.organisation_id = %(org)s and m.identity = v.identity and m.is_current and v.is_current
+where m.organisation_id = %(org)s and m.identity = v.identity and m.is_current and v.is_current and v.is_known
 """
 
 _WRITE = """
@@ -58,17 +59,18 @@ from version order by position_id, booked_at, row_no
 # Only what was booked after the newest observation moves the position; the shield has made observations explicit.
 _MOVE = """
 update position p set quantity = p.quantity + x.delta, moved_at = greatest(p.moved_at, x.at),
-       batch_id = coalesce(x.batch_id, p.batch_id), row_no = coalesce(x.row_no, p.row_no)
-from (select e.position_id, max(e.at) as at, coalesce(sum(e.delta) filter (where e.at > q.since), 0) as delta,
-             (array_agg(e.batch_id order by e.row_no desc) filter (where e.at > q.since and e.row_no >= 0))[1]
-                 as batch_id,
-             (array_agg(e.row_no - e.first order by e.row_no desc) filter (where e.at > q.since and e.row_no >= 0))[1]
-                 as row_no
-      from effect e
-      join (select id, coalesce(observed_at, '-infinity') as since from position where organisation_id = %(org)s) q
-          on q.id = e.position_id
+       batch_id = case when x.row_no is null then p.batch_id else %(batch)s end, row_no = coalesce(x.row_no, p.row_no)
+from (select e.position_id, max(e.at) as at,
+             coalesce(sum(e.delta) filter (where e.at > coalesce(q.observed_at, '-infinity')), 0) as delta,
+             max(e.row_no) filter (where e.at > coalesce(q.observed_at, '-infinity')) as row_no
+      from effect e join position q on q.organisation_id = %(org)s and q.id = e.position_id
       group by e.position_id) x
 where p.organisation_id = %(org)s and p.id = x.position_id
+"""
+# Of several batches staged as one, each position leads to its own.
+_LEAD = """
+update position p set batch_id = v.batch_id, row_no = v.row_no - v.first from version v
+where p.organisation_id = %(org)s and p.id = v.position_id and p.batch_id = %(batch)s and p.row_no = v.row_no
 """
 
 _READ_THROUGH = """
@@ -99,9 +101,24 @@ def apply_movements(connection: psycopg.Connection, batch: BatchRef) -> Account:
 def _write(connection: psycopg.Connection, batch: BatchRef) -> None:
     parameters = batch.parameters
     effects = connection.execute(_EFFECTS, parameters).rowcount
+    known, several = _facts_of_versions(connection)
+    if known:
+        with looked_up(connection):
+            effects += connection.execute(_TAKEN_BACK, parameters).rowcount
     if effects:
         shield.make_explicit(connection, batch, after=">=")
-    connection.execute(_RETIRE, parameters)
+    if known:
+        with looked_up(connection):
+            connection.execute(_RETIRE, parameters)
     connection.execute(_WRITE, parameters)
     if effects:
         connection.execute(_MOVE, parameters)
+    if several:
+        connection.execute(_LEAD, parameters)
+
+
+def _facts_of_versions(connection: psycopg.Connection) -> tuple[bool, bool]:
+    """Whether any restates a line known before, and whether they come from several batches."""
+    row = connection.execute("select coalesce(bool_or(is_known), false), coalesce(max(first), 0) > 0 from version")
+    known, several = row.fetchone() or (False, False)
+    return known, several

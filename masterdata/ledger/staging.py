@@ -39,11 +39,10 @@ create temp table if not exists seen (
     row_no bigint, rows bigint[], n int, is_late boolean, is_changed boolean, is_new boolean) on commit delete rows;
 create temp table if not exists version (
     position_id bigint, identity uuid, content uuid, quantity numeric, booked_at timestamptz, occurred_at timestamptz,
-    modified_at timestamptz, is_voided boolean, is_current boolean, kind text, document text, line text,
-    partner_id text, row_no bigint, batch_id uuid, first bigint) on commit delete rows;
+    modified_at timestamptz, is_voided boolean, is_current boolean, is_known boolean, kind text, document text,
+    line text, partner_id text, row_no bigint, batch_id uuid, first bigint) on commit delete rows;
 create temp table if not exists effect (
-    position_id bigint, at timestamptz, delta numeric, row_no bigint, batch_id uuid, first bigint)
-    on commit delete rows;
+    position_id bigint, at timestamptz, delta numeric, row_no bigint) on commit delete rows;
 create temp table if not exists touched (material_id bigint) on commit delete rows;
 """
 
