@@ -12,9 +12,10 @@ setup: .venv/.ready
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9,<1"
 	@echo "Installing from requirements.lock (about 1 GB the first time) ..."
-	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet requirements.lock
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet --compile-bytecode requirements.lock
 	@$(BIN)/python -m ensurepip --upgrade >/dev/null 2>&1 || true
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q hub connectors masterdata identity catalog demo
 	@touch $@
 
 # Peers of the benches and a browser, in an environment of their own: the hub's stays what the lock says.
@@ -22,7 +23,7 @@ setup-slow: setup .venv-slow/.ready
 
 .venv-slow/.ready: requirements-slow.lock pyproject.toml
 	@test -x $(SLOW)/python || $(BIN)/python -m venv .venv-slow
-	@VIRTUAL_ENV=.venv-slow $(BIN)/uv pip sync --quiet requirements-slow.lock
+	@VIRTUAL_ENV=.venv-slow $(BIN)/uv pip sync --quiet --compile-bytecode requirements-slow.lock
 	@VIRTUAL_ENV=.venv-slow $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
