@@ -24,9 +24,9 @@ from masterdata.intake.schemas import Finding
 from masterdata.intake.writing import driver, known_units
 from masterdata.landscape.models import Coverage
 from masterdata.ledger import recording
-from masterdata.ledger.batch import Account, BatchRef, plan_for
+from masterdata.ledger.batch import Account, BatchRef
 from masterdata.ledger.movements import apply_movements
-from masterdata.ledger.observations import apply_positions
+from masterdata.ledger.observations import compare, write
 
 log = structlog.get_logger("intake")
 
@@ -118,13 +118,14 @@ def _apply(session: Session, batch: Batch) -> str:
 
 def _positions(work: Work) -> Account | None:
     stock.stage_positions(work.frame, work.connection)
+    compare(work.connection, work.ref)
     if work.batch.sync == "full" and not decide.is_released(work.batch):
         verdict = _judge(work)
         if verdict.is_red:
             decide.hold(work.session, work.batch, work.coverage, verdict)
             return None
         work.batch.gate = verdict.as_json()
-    account = apply_positions(work.connection, work.ref)
+    account = write(work.connection, work.ref)
     costs.from_positions(work.connection, work.ref)
     return account
 
@@ -158,7 +159,6 @@ def _judge(work: Work) -> gate.Verdict:
     keys = {"org": work.batch.organisation_id, "system": work.batch.system_id, "coverage": work.coverage.id}
     bad = work.frame.number("select count(*) from bad")
     lost = stock.unreadable(work.frame)
-    plan_for(work.connection, "stage_position")
     before = decide.rows_before(work.session, work.batch)
     measured = gate.figures(work.connection, keys, rows_before=before, quarantined=bad)
     findings = [gate.unreadable(lost)] if lost and measured["stocked"] else []

@@ -93,26 +93,33 @@ EMPTY = Finding(
     "The snapshot is empty, while this coverage holds stock.",
 )
 
+# Out of what the ledger found to differ (`seen`): what stays as it was is counted from the sums alone.
 _FIGURES = """
-with cost as (select id, item_id, unit_cost from source_material
-              where organisation_id = %(org)s and system_id = %(system)s),
-held as (select p.hash, p.quantity, c.unit_cost, exists (select from stage_gap g where g.hash = p.hash) as is_open
-         from position p left join cost c on c.id = p.material_id
-         where p.organisation_id = %(org)s and p.coverage_id = %(coverage)s),
-pair as (select h.quantity as old, case when h.is_open then h.quantity else s.quantity end as new,
-                coalesce(h.unit_cost, c.unit_cost) as cost, s.n
-         from held h full join stage_position s on s.hash = h.hash
-         left join cost c on c.item_id = case when h.hash is null then s.item_id end)
-select count(new) as keys,
-       coalesce(sum(n), 0)::float as rows,
-       count(*) filter (where old <> 0) as stocked,
-       count(*) filter (where old <> 0 and new is not null) as kept,
-       count(*) filter (where old <> 0 and coalesce(new, 0) = 0) as zeroed,
-       count(*) filter (where new < 0)::float as negative,
-       count(*) filter (where old < 0)::float as negative_before,
-       sum(old * cost)::float as value_before,
-       sum(new * cost)::float as value
-from pair
+with change as (
+    select s.listed as new, p.quantity as old, s.n = 0 as is_gone, coalesce(m.unit_cost, f.unit_cost) as cost
+    from seen s
+    left join position p on p.organisation_id = %(org)s and p.id = s.position_id and p.coverage_id = %(coverage)s
+    left join source_material m on m.organisation_id = p.organisation_id and m.id = p.material_id
+    left join stage_position t on t.hash = s.hash and p.id is null
+    left join source_material f on f.organisation_id = %(org)s and f.system_id = %(system)s and f.item_id = t.item_id),
+held as (
+    select count(*) filter (where quantity <> 0) as stocked, count(*) filter (where quantity < 0) as negative,
+           count(*) filter (where exists (select from stage_gap g where g.hash = p.hash)) as open
+    from position p where organisation_id = %(org)s and coverage_id = %(coverage)s),
+worth as (
+    select sum((t.on_hand + t.in_transit) * m.unit_cost) as value
+    from material_stock t join source_material m on m.organisation_id = t.organisation_id and m.id = t.material_id
+    where t.organisation_id = %(org)s and t.coverage_id = %(coverage)s),
+moved as (
+    select count(*) filter (where old <> 0 and is_gone) as gone, count(*) filter (where old <> 0 and new = 0) as zeroed,
+           count(*) filter (where new < 0) - count(*) filter (where old < 0) as negative,
+           sum((new - coalesce(old, 0)) * cost) as value
+    from change),
+listed as (select count(*) as keys, coalesce(sum(n), 0) as rows from stage_position)
+select l.keys + h.open as keys, l.rows::float as rows, h.stocked, h.stocked - m.gone as kept, m.zeroed,
+       (h.negative + m.negative)::float as negative, h.negative::float as negative_before,
+       w.value::float as value_before, (w.value + coalesce(m.value, 0))::float as value
+from held h, worth w, moved m, listed l
 """
 
 _CONSEQUENCE = """

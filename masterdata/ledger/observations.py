@@ -6,7 +6,7 @@ from __future__ import annotations
 import psycopg
 
 from masterdata.ledger import announce, shield, staging
-from masterdata.ledger.batch import Account, BatchRef, lock, plan_for
+from masterdata.ledger.batch import Account, BatchRef, analyze, lock, plan_for
 from masterdata.ledger.positions import resolve_seen
 
 # Late: some fact of the key, or a snapshot of the coverage, is newer than this read, or the key comes from another
@@ -106,13 +106,31 @@ where organisation_id = %(org)s and id = %(coverage)s
 
 def apply_positions(connection: psycopg.Connection, batch: BatchRef) -> Account:
     """Write what `stage_position` and `stage_gap` say and move the positions; account in rows."""
+    compare(connection, batch)
+    return write(connection, batch)
+
+
+def compare(connection: psycopg.Connection, batch: BatchRef) -> None:
+    """Fill `seen` with what differs from what is held; nothing is written yet."""
     lock(connection, batch)
     staging.empty_work(connection)
-    full = batch.sync == "full"
     plan_for(connection, "stage_position")
+    row = connection.execute(
+        "select snapshot_at from coverage where organisation_id = %(org)s and id = %(coverage)s", batch.parameters
+    ).fetchone()
+    parameters = batch.parameters | {"snapshot": row[0] if row else None}
+    seen = connection.execute(_FULL if batch.sync == "full" else _LISTED, parameters).rowcount
+    analyze(connection, "seen (position_id, hash)", seen)
+
+
+def write(connection: psycopg.Connection, batch: BatchRef) -> Account:
+    """Write what `seen` says; account in rows."""
+    full = batch.sync == "full"
     # An incremental read has no snapshot behind it that would imply what it lists: all of it is written.
     written = "s.is_changed" if full else "true"
-    account = _compare(connection, batch)
+    resolve_seen(connection, batch)
+    connection.execute(_LATE, batch.parameters)
+    account = _account(connection)
     _write(connection, batch, written)
     if full:
         connection.execute(_SNAPSHOT, batch.parameters)
@@ -123,15 +141,7 @@ def apply_positions(connection: psycopg.Connection, batch: BatchRef) -> Account:
     return account
 
 
-def _compare(connection: psycopg.Connection, batch: BatchRef) -> Account:
-    row = connection.execute(
-        "select snapshot_at from coverage where organisation_id = %(org)s and id = %(coverage)s", batch.parameters
-    ).fetchone()
-    parameters = batch.parameters | {"snapshot": row[0] if row else None}
-    connection.execute(_FULL if batch.sync == "full" else _LISTED, parameters)
-    connection.execute("analyze seen")
-    resolve_seen(connection, batch)
-    connection.execute(_LATE, parameters)
+def _account(connection: psycopg.Connection) -> Account:
     totals = connection.execute(
         "select (select coalesce(sum(n), 0) from seen where is_changed),"
         " (select coalesce(sum(n), 0) from stage_position)"

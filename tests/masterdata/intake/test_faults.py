@@ -20,7 +20,7 @@ ROWS = [stock("A", 1), stock("A", 2), stock("B", 5), stock("C", 1) | {"quantity"
 # The process dies right after this function returns.
 POINTS = (
     "masterdata.intake.stock.stage_positions",
-    "masterdata.intake.apply.apply_positions",
+    "masterdata.intake.apply.write",
     "masterdata.intake.quarantine.keep",
     "masterdata.intake.identities.refresh",
     "masterdata.ledger.recording.close",
