@@ -57,8 +57,9 @@ def bind(connection: Connection, tenancy: Tenancy) -> None:
 
 @event.listens_for(Session, "after_begin")
 def _bind_session(session: Session, _: SessionTransaction, connection: Connection) -> None:
-    tenancy = session.info.get("tenancy")
-    if tenancy is not None:
+    tenancy = session.info.get("tenancy", NOBODY)
+    # A transaction that nothing is bound to acts for nobody by itself.
+    if tenancy != NOBODY:
         bind(connection, tenancy)
 
 

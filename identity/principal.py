@@ -131,12 +131,14 @@ def _person_bound(session: Session, token: str) -> Principal | None:
     return principal
 
 
+_SESSION = text("select s.*, identity_session_seen(s.session_id) from identity_session(:digest) s")
+
+
 def find_person(session: Session, token: str) -> Principal | None:
     """The person of a session token, with the scopes of the nearest membership at or above the acting organisation."""
-    row = session.execute(text("select * from identity_session(:digest)"), {"digest": digest(token)}).one_or_none()
+    row = session.execute(_SESSION, {"digest": digest(token)}).one_or_none()
     if row is None:
         return None
-    session.execute(text("select identity_session_seen(:id)"), {"id": row.session_id})
     return _person(row)
 
 
