@@ -40,7 +40,7 @@ class Demo:
     def __init__(self, home: Path, address: str, logins: list[tuple[str, str]]) -> None:
         self.home, self.address, self.logins = home, address, logins
 
-    def cut_export_short(self, rows: int = 40) -> None:
+    def cut_export_short(self, rows: int) -> None:
         """The nightly file of one plant arrives with its head and a few rows: a full snapshot that must be held."""
         folder = self.home / "group" / "duoyan"
         newest = max(p for p in folder.glob("stock_*.csv"))
@@ -102,6 +102,15 @@ def signed_in(browser: Any, demo: Demo, role: str, language: str) -> Any:
     return page
 
 
+def reload_until(page: Any, selector: str, seconds: float = 120) -> None:
+    """The first start still loads behind the pages; a file is read within a minute."""
+    until = time.monotonic() + seconds
+    while not page.locator(selector).count():
+        assert time.monotonic() < until, f"{selector} did not appear"
+        time.sleep(2)
+        page.reload()
+
+
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_from_a_name_to_the_raw_row(browser: Any, demo: Demo, language: str) -> None:
     page, words = signed_in(browser, demo, "planner", language), WORDS[language]
@@ -109,6 +118,7 @@ def test_from_a_name_to_the_raw_row(browser: Any, demo: Demo, language: str) -> 
     page.keyboard.type(SEARCH[language])
     page.keyboard.press("Enter")
     page.wait_for_url("**/search?q=*")
+    reload_until(page, "main table a.quiet")
     page.click("main table a.quiet >> nth=0")
     page.wait_for_url("**/materials/*")
     assert words["holders"] in page.inner_text("#holders")
@@ -120,15 +130,13 @@ def test_from_a_name_to_the_raw_row(browser: Any, demo: Demo, language: str) -> 
     assert page.locator("[data-raw] tr").count() > 1
 
 
-@pytest.mark.parametrize("language", ["zh", "en"])
-def test_a_held_snapshot_is_released(browser: Any, demo: Demo, language: str) -> None:
+# Each file is far shorter than what was released before it.
+@pytest.mark.parametrize(("language", "rows"), [("zh", 40), ("en", 8)])
+def test_a_held_snapshot_is_released(browser: Any, demo: Demo, language: str, rows: int) -> None:
     page, words = signed_in(browser, demo, "steward", language), WORDS[language]
-    demo.cut_export_short()
-    until = time.monotonic() + 120
-    while not page.locator("main a.btn[href^='/batches/']").count():
-        assert time.monotonic() < until, "no snapshot was held"
-        time.sleep(2)
-        page.goto(f"{demo.address}/held")
+    demo.cut_export_short(rows)
+    page.goto(f"{demo.address}/held")
+    reload_until(page, "main a.btn[href^='/batches/']")
     page.click("main a.btn[href^='/batches/'] >> nth=0")
     page.click(f"button:has-text('{words['release']}')")
     page.fill("dialog[open] input[name=reason]", "confirmed by phone")
