@@ -29,9 +29,9 @@ async def get_session(request: HTTPConnection) -> AsyncIterator[Session]:
         yield session
         if session.in_transaction():
             await run_in_threadpool(session.commit)
-    except BaseException:
-        await run_in_threadpool(session.close)
-        raise
+    finally:
+        if session.in_transaction():
+            await run_in_threadpool(session.close)
 
 
 # scope="function": it commits before the answer is sent, so that a failing commit is never answered with success.
