@@ -87,7 +87,8 @@ def get_holders(session: Session, number: str, moment: Moment = LIVE) -> Holders
     """Raises NotFound for a number the caller may not see; a merged number answers for what it was merged into."""
     golden = find_golden(session, number)
     if not moment.is_live:
-        return past.holders(session, golden, moment)
+        at = moment.as_of or datetime.now(UTC)
+        return answer(golden, past.holdings(session, golden.id, moment, at), [], at, moment)
     return _answers(session, [golden])[0]
 
 

@@ -15,8 +15,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from hub.settings import settings
-from masterdata.golden import holders as live
-from masterdata.golden.schemas import Holders, Moment
+from masterdata.golden.schemas import Moment
 from masterdata.ledger import asof
 from masterdata.materials.units import convert
 
@@ -80,12 +79,12 @@ def positions(session: Session, golden_id: int, moment: Moment) -> list[asof.Pas
     return [row for row in rows if row.quantity or row.observed_at]
 
 
-def holders(session: Session, golden: Row[Any], moment: Moment) -> Holders:
-    at = moment.as_of or datetime.now(UTC)
-    sums = _summed(positions(session, golden.id, moment))
+def holdings(session: Session, golden_id: int, moment: Moment, at: datetime) -> list[Any]:
+    """Rows in the shape of the live holdings, as they were at `at`."""
+    sums = _summed(positions(session, golden_id, moment))
     keys = list(sums)
     values = {
-        "golden": golden.id,
+        "golden": golden_id,
         "materials": [key[0] for key in keys],
         "coverages": [key[1] for key in keys],
         "units": [key[2] for key in keys],
@@ -94,8 +93,7 @@ def holders(session: Session, golden: Row[Any], moment: Moment) -> Holders:
         "currency": settings().group_currency,
     }
     frames = session.execute(_FRAMES, values).all() if keys else []
-    rows: Sequence[Any] = [_row(frame, sums[frame.material_id, frame.coverage_id, frame.unit]) for frame in frames]
-    return live.answer(golden, rows, [], at, moment)
+    return [_row(frame, sums[frame.material_id, frame.coverage_id, frame.unit]) for frame in frames]
 
 
 def _summed(found: Sequence[asof.PastPosition]) -> dict[tuple[int, int, str], dict[str, Any]]:
