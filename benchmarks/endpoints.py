@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks.harness import Deployment, deployment, percentile
+from benchmarks.harness import Deployment, deployment, milliseconds, percentile
 from benchmarks.stock import Size, seed
 from benchmarks.wire import Wire
 
@@ -60,13 +60,13 @@ def run() -> dict[str, Any]:
     return {
         "metrics": {
             "worst_p99_ms": round(worst[0][1], 1),
-            "p99_ms": round(percentile(calm.every, 0.99) * 1_000, 1),
-            "p50_ms": round(percentile(calm.every, 0.5) * 1_000, 1),
+            "p99_ms": milliseconds(calm.every, 0.99),
+            "p50_ms": milliseconds(calm.every, 0.5),
             "calls": len(calm.every),
             "endpoints": len(paths),
             "slowest": {path: round(ms, 1) for path, ms in worst[:SHOWN]},
             "closed_per_s": round(len(closed.every) / CLOSED_SECONDS),
-            "closed_p99_ms": round(percentile(closed.every, 0.99) * 1_000, 1),
+            "closed_p99_ms": milliseconds(closed.every, 0.99),
             "refused": calm.refused,
             "left_out": skipped,
         },

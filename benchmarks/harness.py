@@ -196,6 +196,11 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, max(0, round(share * len(ordered) + 0.5) - 1))]
 
 
+def milliseconds(values: Sequence[float], share: float) -> float:
+    """A percentile of seconds, as the benches report it."""
+    return round(percentile(values, share) * 1_000, 1)
+
+
 def wait_for(connection: psycopg.Connection, query: str, seconds: float = 300) -> None:
     """Until a query answers true."""
     deadline = time.monotonic() + seconds

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks.harness import Deployment, deployment, percentile
+from benchmarks.harness import Deployment, deployment, milliseconds
 from benchmarks.wire import Wire, post_json
 from hub.columns import new_id
 
@@ -28,14 +28,14 @@ def run() -> dict[str, Any]:
         heard, answered, bare = asyncio.run(_measure(hub))
     return {
         "metrics": {
-            "p95_ms": round(percentile(heard, 0.95) * 1_000, 1),
-            "p50_ms": round(percentile(heard, 0.5) * 1_000, 1),
-            "p99_ms": round(percentile(heard, 0.99) * 1_000, 1),
-            "answered_p95_ms": round(percentile(answered, 0.95) * 1_000, 1),
+            "p95_ms": milliseconds(heard, 0.95),
+            "p50_ms": milliseconds(heard, 0.5),
+            "p99_ms": milliseconds(heard, 0.99),
+            "answered_p95_ms": milliseconds(answered, 0.95),
             "subscribers": SUBSCRIBERS,
             "heard": len(heard),
         },
-        "limit": {"name": "the write alone, nobody listening", "p95_ms": round(percentile(bare, 0.95) * 1_000, 1)},
+        "limit": {"name": "the write alone, nobody listening", "p95_ms": milliseconds(bare, 0.95)},
     }
 
 

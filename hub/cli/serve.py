@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -47,10 +48,9 @@ def migrate() -> None:
 
 def api(log: LogFile = None) -> None:
     """The HTTP process."""
-    import sys
-
     import uvicorn
 
+    # A thread that waits for the interpreter between two statements must not wait out a whole 5 ms of the loop's.
     sys.setswitchinterval(0.0005)
 
     logs.configure(log, settings().log_days)

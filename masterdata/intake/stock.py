@@ -64,8 +64,7 @@ def stage_movements(frame: Frame, connection: psycopg.Connection, system_id: str
     """Fill the ledger's stage with the batch's movements, each with the identity of its source line."""
     staging.create(connection)
     query = _MOVEMENTS.format(content=keys.content_sql(), identity=keys.identity_sql(f"'{system_id}'"))
-    columns = ", ".join(staging.DELIVERED)
-    frame.copy(query, connection, f"stage_movement ({columns})")
+    frame.copy(query, connection, f"stage_movement ({staging.DELIVERED})")
 
 
 def unreadable(frame: Frame) -> int:

@@ -9,10 +9,9 @@ import psycopg
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-_UNITS = text("select code from unit union select code from source_unit where system_id = :system")
-_SOME = text("""
-    select code from unit where code = any(:codes)
-    union select code from source_unit where system_id = :system and code = any(:codes)""")
+_KNOWN = "select code from unit union select code from source_unit where system_id = :system"
+_UNITS = text(_KNOWN)
+_SOME = text(f"select code from ({_KNOWN}) known where code = any(:codes)")
 
 
 def driver(session: Session) -> psycopg.Connection:

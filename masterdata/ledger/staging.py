@@ -23,8 +23,8 @@ create temp table if not exists stage_movement (
 
 # The columns of a movement that a batch file brings.
 DELIVERED = (
-    *("hash", "item_id", "place_id", "lot", "owner", "status", "unit", "identity", "content", "quantity"),
-    *("booked_at", "occurred_at", "modified_at", "is_voided", "kind", "document", "line", "partner_id", "row_no"),
+    "hash, item_id, place_id, lot, owner, status, unit, identity, content, quantity, booked_at, occurred_at,"
+    " modified_at, is_voided, kind, document, line, partner_id, row_no"
 )
 
 # What the ledger works with between its statements: keys without a position yet; keys whose observation must be
