@@ -44,6 +44,14 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
                 yield method.upper(), path, described
 
 
+def plain_reads(world: World, document: dict[str, Any]) -> Iterator[Case]:
+    """Every GET that needs no value, asked by everybody."""
+    for method, path, described in operations(document):
+        needed = [p for p in described.get("parameters", []) if p.get("required")]
+        if method == "GET" and not needed:
+            yield from (Case(c, method, path, (), None) for t in world.tenants for c in t.callers)
+
+
 def operation(world: World, document: dict[str, Any], method: str, path: str, described: dict[str, Any]) -> list[Any]:
     parameters = described.get("parameters", [])
     made = {p["name"]: value(world, document, p["name"], p["schema"]).map(plain) for p in parameters}
