@@ -132,31 +132,31 @@ async def _load(hub: Deployment, paths: dict[str, str], cookie: str, seconds: fl
 
     async def caller(number: int) -> None:
         chance = random.Random(SEED + number)
+        url = httpx.URL(hub.address)
+        wire = Wire(url.host, url.port or 80)
         await asyncio.sleep(chance.random() * thought)
         turn = number * 7
         while time.monotonic() < ends:
             route = order[turn % len(order)]
             turn += 1
-            await _call(hub, route, paths[route], cookie, taken)
+            await _call(wire, route, paths[route], cookie, taken)
             await asyncio.sleep(thought)
+        wire.close()
 
     await asyncio.gather(*(caller(number) for number in range(CALLERS)))
     return taken
 
 
-async def _call(hub: Deployment, route: str, path: str, cookie: str, taken: Taken) -> None:
-    url = httpx.URL(hub.address)
-    wire = Wire(url.host, url.port or 80)
-    headers = {"cookie": cookie, "connection": "close"}
+async def _call(wire: Wire, route: str, path: str, cookie: str, taken: Taken) -> None:
+    headers = {"cookie": cookie}
     if not route.startswith("/v1"):
         headers["accept"] = "text/html"
     began = time.perf_counter()
     if any(part in route for part in STREAMED):
-        status = await _first_byte(url, path, headers)
+        status = await _first_byte(wire, path, headers)
     else:
         status, _ = await wire.request("GET", path, headers)
     seconds = time.perf_counter() - began
-    wire.close()
     if status < 400:
         taken.seconds.setdefault(route, []).append(seconds)
     else:
@@ -164,9 +164,10 @@ async def _call(hub: Deployment, route: str, path: str, cookie: str, taken: Take
         taken.refused[name] = taken.refused.get(name, 0) + 1
 
 
-async def _first_byte(url: httpx.URL, path: str, headers: dict[str, str]) -> int:
-    reader, writer = await asyncio.open_connection(url.host, url.port)
-    lines = [f"GET {path} HTTP/1.1", f"host: {url.host}", *(f"{name}: {value}" for name, value in headers.items())]
+async def _first_byte(wire: Wire, path: str, headers: dict[str, str]) -> int:
+    """Over a connection of its own, which is given up."""
+    reader, writer = await asyncio.open_connection(wire.host, wire.port)
+    lines = [f"GET {path} HTTP/1.1", f"host: {wire.host}", *(f"{name}: {value}" for name, value in headers.items())]
     writer.write("\r\n".join((*lines, "", "")).encode())
     status = int((await reader.readline()).split()[1])
     while (await reader.readline()).strip():

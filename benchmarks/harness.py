@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 from connectors.identity import Identity
 from connectors.identity import read as read_identity
 from hub import migrate, postgres
-from hub.cli.serve import wait_ready
+from hub.cli.serve import start
 from hub.columns import new_id
 from hub.database import Tenancy, make_engine, set_tenancy, unit_of_work
 from hub.models import Organisation
@@ -90,9 +90,7 @@ def deployment(plants: int = 1) -> Iterator[Deployment]:
             os.environ["HUB_DATABASE_URL"] = server.dsn()
             os.environ["HUB_APPLICATION_URL"] = server.dsn(user=postgres.APPLICATION)
             settings.cache_clear()
-            for name in ("worker", "api"):
-                supervisor.start(name, ["-m", "hub", name, "--log", str(folder / "logs" / f"{name}.jsonl")], {})
-            wait_ready(settings(), supervisor)
+            start(supervisor, {}, lambda *_: None)
             made.agent = _enrol(made, code)
             yield made
             supervisor.end()

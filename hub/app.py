@@ -14,13 +14,12 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
-from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.orm import sessionmaker
 
 from hub import metrics, pages, problems
-from hub.database import Tenancy, make_engine, set_tenancy
+from hub.database import IN_WRITTEN_ORDER, Tenancy, make_engine, set_tenancy
 from hub.errors import Forbidden
 from hub.middleware import Around
 from hub.outbox import Broker
@@ -104,17 +103,15 @@ def _may_scrape(request: Request, configured: Settings) -> bool:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """What lives as long as the process: the engine, the pool of the hot reads, the outbox broker."""
+    """What lives as long as the process: the engine and the outbox broker."""
     url = application_url(settings())
-    engine = make_engine(url, pool_size=THREADS // 2)
+    engine = make_engine(url, pool_size=THREADS // 2, options=IN_WRITTEN_ORDER)
     app.state.new_session = sessionmaker(engine, expire_on_commit=False)
-    async with AsyncConnectionPool(url, min_size=2, max_size=10, open=False, name="hot reads") as pool:
-        app.state.pool = pool
-        app.state.broker = Broker(url)
-        await app.state.broker.start()
-        log.info("api_started", address=settings().address)
-        yield
-        await app.state.broker.stop()
+    app.state.broker = Broker(url)
+    await app.state.broker.start()
+    log.info("api_started", address=settings().address)
+    yield
+    await app.state.broker.stop()
     engine.dispose()
 
 

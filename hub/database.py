@@ -35,9 +35,22 @@ class Tenancy:
 NOBODY = Tenancy()
 
 
-def make_engine(url: str, pool_size: int = 10) -> Engine:
-    """`url` is postgresql:// (psycopg 3). Sessions of this engine bind their Tenancy at every transaction."""
-    return create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+# For short reads. Those of a page join ten tables, written in the order in which they narrow down: to weigh every other
+# order took 15 ms, the read itself 1 ms.
+IN_WRITTEN_ORDER = "-c join_collapse_limit=4 -c from_collapse_limit=4"
+
+
+def make_engine(url: str, pool_size: int = 10, options: str = "") -> Engine:
+    """`url` is postgresql:// (psycopg 3); `options` are settings of its connections. Sessions of this engine bind their
+    Tenancy at every transaction. The connection used last is taken first: its statements are prepared."""
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        pool_use_lifo=True,
+        connect_args={"options": options} if options else {},
+    )
 
 
 def bind(connection: Connection, tenancy: Tenancy) -> None:

@@ -1,4 +1,4 @@
-"""The marks that stand on and beside a number: its age line, the promise chip, the identity stamp, the plant's seal.
+"""Names, numbers, and the marks that stand on and beside a number: its age line, the promise chip, the identity stamp.
 Python and not template macros, because a page draws hundreds of them."""
 
 from __future__ import annotations
@@ -60,6 +60,29 @@ class Marks:
 
     def __init__(self, say: Speaker) -> None:
         self.say = say
+
+    def name(self, zh: str | None, en: str | None, link: str = "") -> Markup:
+        """A name with, small, the one in the other language; a link where there is one to follow."""
+        shown, other = escape(self.say.pick(zh, en)), self.say.other(zh, en)
+        alt = f'<span class="alt" lang="{self.say.other_language}">{escape(other)}</span>' if other else ""
+        start, end = (
+            (f'<a class="quiet cut" href="{escape(link)}"', "</a>") if link else ('<span class="cut"', "</span>")
+        )
+        return Markup(f'{start} title="{shown}">{shown}{alt}{end}')  # noqa: S704 - escaped above
+
+    def figure(self, value: Number | None, decimals: int | None = None) -> Markup:
+        text = self.say.number(value, decimals)
+        return Markup(f'<b class="neg">{text}</b>' if value is not None and value < 0 else text)  # noqa: S704 - a number
+
+    def asked(
+        self, value: Number | None, unit: str, age: AgeLike | None, href: str, decimals: int | None = None
+    ) -> Markup:
+        """The cell of a number that can be asked: a link to its origin, opened in place by the page script."""
+        spoken = self.spoken(value, unit, age) + self.say.t("；看来历", "; show its origin")
+        return Markup(  # noqa: S704 - escaped here
+            f'<td class="n"{self.line(age)}><a class="origin" href="{escape(href)}" data-origin'
+            f' aria-label="{escape(spoken)}">{self.figure(value, decimals)}</a></td>'
+        )
 
     def line(self, age: AgeLike | None) -> Markup:
         """The attributes of the age line for a `.n` cell. The page script re-steps them as time goes on."""

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
 from sqlalchemy import text
 from sqlalchemy.orm import Session
+
+# The variable that names the folder in which processes of one hub count together; without it each counts for itself.
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 10)
 REGISTRY = CollectorRegistry()
@@ -14,7 +25,7 @@ REQUESTS = Histogram(
     "hub_request_seconds", "Time to answer a request", ["method", "path", "status"], registry=REGISTRY, buckets=BUCKETS
 )
 EVENTS = Counter("hub_events_relayed_total", "Events numbered and passed on", registry=REGISTRY)
-SUBSCRIBERS = Gauge("hub_event_subscribers", "Open event streams", registry=REGISTRY)
+SUBSCRIBERS = Gauge("hub_event_subscribers", "Open event streams", registry=REGISTRY, multiprocess_mode="livesum")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +64,37 @@ QUERIES = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _States(Collector):
+    session: Session
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        for query in QUERIES:
+            gauge = GaugeMetricFamily(query.name, query.help, labels=query.labels)
+            for *labels, value in self.session.execute(text(query.sql)):
+                gauge.add_metric([*map(str, labels)], float(value))
+            yield gauge
+
+
 def exposition(session: Session) -> bytes:
     """Everything in Prometheus' text format, of the organisations that `session` may read."""
-    return generate_latest(REGISTRY) + generate_latest(_from_database(session))
+    states = CollectorRegistry()
+    states.register(_States(session))
+    return generate_latest(_counted()) + generate_latest(states)
 
 
-def _from_database(session: Session) -> CollectorRegistry:
-    registry = CollectorRegistry()
-    for query in QUERIES:
-        gauge = Gauge(query.name, query.help, query.labels, registry=registry)
-        for *labels, value in session.execute(text(query.sql)):
-            (gauge.labels(*map(str, labels)) if labels else gauge).set(float(value))
-    return registry
+def _counted() -> CollectorRegistry:
+    """What all processes of this hub counted; of those that died, what lasts."""
+    folder = os.environ.get(FOLDER)
+    if folder is None:
+        return REGISTRY
+    for file in Path(folder).glob("gauge_live*.db"):
+        pid = int(re.sub(r"\D", "", file.stem))
+        with contextlib.suppress(PermissionError):
+            try:
+                os.kill(pid, 0)
+            except ProcessLookupError:
+                mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
+    together = CollectorRegistry()
+    MultiProcessCollector(together, folder)  # type: ignore[no-untyped-call]
+    return together

@@ -21,6 +21,7 @@ class Settings(BaseSettings):
     )
     host: str = "127.0.0.1"
     port: int = 8470
+    api_processes: int = Field(default=2, gt=0, description="HTTP processes behind the one port")
     public_url: str = Field(default="", description="address people use, for links in mail; default http://host:port")
     group_currency: str = Field(default="CNY", pattern="^[A-Z]{3}$")
     zone: str = Field(default="Asia/Shanghai", description="zone of the group's business days")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -30,6 +31,7 @@ class Child:
     command: Sequence[str]
     environment: Mapping[str, str]
     output: Path
+    listening: socket.socket | None = None
     process: subprocess.Popen[bytes] | None = None
     began: float = 0.0
     failures: int = 0
@@ -47,6 +49,7 @@ class Child:
                 stderr=output,
                 # Ctrl-C in a terminal reaches the supervisor alone, which ends its children in order.
                 start_new_session=True,
+                pass_fds=() if self.listening is None else (self.listening.fileno(),),
                 preexec_fn=die_with_parent(),  # noqa: PLW1509 - one prepared C call, nothing of Python's
             )
         self.began = time.monotonic()
@@ -64,9 +67,16 @@ class Supervisor:
     stop: threading.Event = field(default_factory=threading.Event)
     children: list[Child] = field(default_factory=list)
 
-    def start(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> Child:
-        """Run `python arguments` from now on; what it says goes to `folder`/name.log."""
-        child = Child(name, [sys.executable, *arguments], environment, self.folder / f"{name}.log")
+    def start(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        listening: socket.socket | None = None,
+    ) -> Child:
+        """Run `python arguments` from now on; what it says goes to `folder`/name.log. `listening` is handed down: while
+        the child starts again, its callers wait instead of being refused."""
+        child = Child(name, [sys.executable, *arguments], environment, self.folder / f"{name}.log", listening)
         child.start()
         self.children.append(child)
         return child

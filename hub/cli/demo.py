@@ -78,7 +78,7 @@ def _raise(supervisor: Supervisor, store: Store, scale: float, report: Report) -
     group = build(admin, settings().home / "group", scale, lambda what, part: report(what, 0.1 + 0.6 * part))
     report("the group enters the hub", 0.75)
     code = _found(store, group)
-    serve.start(supervisor, store, report)
+    serve.start(supervisor, store.environment, report)
     report("legacy servers and agent", 0.95)
     group.start_servers()
     _agent(supervisor, group.agent_config(_hub_url()), code)

@@ -1,17 +1,20 @@
-"""`up`, `migrate`, and the two processes that `up` keeps alive: `api` and `worker`."""
+"""`up`, `migrate`, and the processes that `up` keeps alive: `api`, several behind one port, and `worker`."""
 
 from __future__ import annotations
 
 import asyncio
+import shutil
+import socket
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import httpx
 import typer
 
-from hub import logs
+from hub import logs, metrics
 from hub import migrate as migration
 from hub.backups import back_up
 from hub.cli.console import Report, out, plainly, steps
@@ -32,7 +35,7 @@ def up() -> None:
         supervisor = Supervisor(settings().home / "logs")
         supervisor.on_signals()
         try:
-            start(supervisor, store, report)
+            start(supervisor, store.environment, report)
             out.print(f"[green]✓[/] The hub answers at [bold]{settings().address}[/]. Ctrl-C ends it.")
             supervisor.run(store.ensure)
         finally:
@@ -46,15 +49,17 @@ def migrate() -> None:
         out.print(f"[green]✓[/] {'Migrated to' if changed else 'Already at'} schema {migration.head()}.")
 
 
-def api(log: LogFile = None) -> None:
-    """The HTTP process."""
+def api(
+    log: LogFile = None, fd: Annotated[int | None, typer.Option(help="An inherited listening socket.")] = None
+) -> None:
+    """An HTTP process."""
     import uvicorn
 
     # A thread that waits for the interpreter between two statements must not wait out a whole 5 ms of the loop's.
     sys.setswitchinterval(0.0005)
 
     logs.configure(log, settings().log_days)
-    uvicorn.run(
+    config = uvicorn.Config(
         "hub.app:create_app",
         factory=True,
         host=settings().host,
@@ -64,6 +69,7 @@ def api(log: LogFile = None) -> None:
         server_header=False,
         timeout_graceful_shutdown=2,
     )
+    uvicorn.Server(config).run(None if fd is None else [socket.socket(fileno=fd)])
 
 
 def worker(log: LogFile = None) -> None:
@@ -85,17 +91,36 @@ def prepare(store: Store, report: Report) -> bool:
     return migration.upgrade(store.url)
 
 
-def start(supervisor: Supervisor, store: Store, report: Report) -> None:
-    """API and worker; returns when the API answers. The worker starts after it, so that people wait for one only."""
-    _process(supervisor, store, "api")
+def start(supervisor: Supervisor, environment: Mapping[str, str], report: Report) -> None:
+    """API and worker; returns when the API answers. All but one start after it, so that people wait for one only."""
+    listening = _listen(settings())
+    counted = settings().home / "metrics"
+    shutil.rmtree(counted, ignore_errors=True)
+    counted.mkdir(parents=True)
+    environment = {**environment, metrics.FOLDER: str(counted)}
+
+    def process(name: str, *arguments: str, of: socket.socket | None = None) -> None:
+        log = settings().home / "logs" / f"{name}.jsonl"
+        supervisor.start(name, ["-m", "hub", *arguments, "--log", str(log)], environment, of)
+
+    api = ("api", "--fd", str(listening.fileno()))
+    process("api", *api, of=listening)
     report("waiting for the hub to answer", 0.9)
     wait_ready(settings(), supervisor)
-    _process(supervisor, store, "worker")
+    for number in range(2, settings().api_processes + 1):
+        process(f"api-{number}", *api, of=listening)
+    process("worker", "worker")
 
 
-def _process(supervisor: Supervisor, store: Store, name: str) -> None:
-    log = settings().home / "logs" / f"{name}.jsonl"
-    supervisor.start(name, ["-m", "hub", name, "--log", str(log)], store.environment)
+def _listen(given: Settings) -> socket.socket:
+    """The port, once for all HTTP processes: whichever is free takes the next caller."""
+    family = socket.AF_INET6 if ":" in given.host else socket.AF_INET
+    try:
+        return socket.create_server((given.host, given.port), family=family, backlog=2048)
+    except OSError as error:
+        raise Unavailable(
+            f"Port {given.port} of {given.host} cannot be used: {error.strerror}. Choose another with HUB_PORT."
+        ) from error
 
 
 def wait_ready(given: Settings, supervisor: Supervisor) -> None:

@@ -100,10 +100,13 @@ def _points(lines: Iterable[Steps], since: datetime, until: datetime) -> list[Hi
     )
     held: dict[int, tuple[Decimal, bool]] = {}
     days: dict[datetime, HistoryPoint] = {}
+    total, guessed = Decimal(0), 0
     for at, line, quantity, estimated in changes:
+        before, was_estimated = held.get(line, (Decimal(0), False))
         held[line] = (quantity, estimated)
+        total += quantity - before
+        guessed += estimated - was_estimated
         day = since if at <= since else at.replace(hour=0, minute=0, second=0, microsecond=0)
-        total = sum((q for q, _ in held.values()), Decimal(0))
-        days[day] = HistoryPoint(max(at, since), total, any(e for _, e in held.values()))
+        days[day] = HistoryPoint(max(at, since), total, guessed > 0)
     points = [days[day] for day in sorted(days)]
     return [*points, HistoryPoint(until, points[-1].quantity, points[-1].is_estimated)] if points else []

@@ -25,6 +25,7 @@ from masterdata.intake.event_batches import Call, apply_group
 from masterdata.intake.schemas import EventAccount, EventsIn
 from masterdata.intake.writing import driver
 from masterdata.ledger import recording
+from masterdata.ledger.batch import lock
 
 # Lines one transaction takes on; more wait for the next.
 GROUP_LINES = 4_096
@@ -131,7 +132,8 @@ def _answered(session: Session, group: list[Call]) -> dict[Call, EventAccount | 
 
 
 def _applied(session: Session, group: Sequence[Call]) -> Iterable[EventAccount]:
-    """Apply the calls not seen before; a call that comes twice in the group is applied once."""
+    """Apply the calls not seen before; a call that comes twice, to this process or to two, is applied once."""
+    lock(driver(session), group[0].to.organisation_id, group[0].to.system_id)
     known = _known(session, [c.given.batch_id for c in group])
     fresh: dict[UUID, Call] = {}
     for call in group:

@@ -102,9 +102,10 @@ def _planned(connection: psycopg.Connection, how: str) -> Iterator[None]:
     connection.execute(f"select {sets}", row)
 
 
-def lock(connection: psycopg.Connection, batch: BatchRef) -> None:
-    """One writer per organisation and system: a snapshot and the movements beside it see each other whole."""
+def lock(connection: psycopg.Connection, organisation_id: UUID, system_id: UUID) -> None:
+    """One writer per organisation and system, until the transaction ends: a snapshot and the movements beside it see
+    each other whole."""
     connection.execute(
-        "select pg_advisory_xact_lock(hashtextextended('ledger' || %(org)s::text || %(system)s::text, 0))",
-        batch.parameters,
+        "select pg_advisory_xact_lock(hashtextextended('ledger' || %s::text || %s::text, 0))",
+        [organisation_id, system_id],
     )

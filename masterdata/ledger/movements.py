@@ -82,7 +82,7 @@ where organisation_id = %(org)s and id = %(coverage)s
 def apply_movements(connection: psycopg.Connection, batch: BatchRef) -> Account:
     """Write what `stage_movement` says and move the positions; account in rows. Where the mapping counts by balance,
     movements are history: they are written without their booking time and move nothing."""
-    lock(connection, batch)
+    lock(connection, batch.organisation_id, batch.system_id)
     staging.empty_work(connection)
     moves = batch.counts != "balance"
     parameters = batch.parameters | {"moves": moves}

@@ -112,7 +112,7 @@ def apply_positions(connection: psycopg.Connection, batch: BatchRef) -> Account:
 
 def compare(connection: psycopg.Connection, batch: BatchRef) -> None:
     """Fill `seen` with what differs from what is held; nothing is written yet."""
-    lock(connection, batch)
+    lock(connection, batch.organisation_id, batch.system_id)
     staging.empty_work(connection)
     plan_for(connection, "stage_position")
     row = connection.execute(
