@@ -83,7 +83,7 @@ async def authenticate(
     if bearer is not None:
         known = agents.find(bearer.credentials)
         return known if known is not None else await run_in_threadpool(_agent, session, bearer.credentials)
-    principal = await run_in_threadpool(_person_bound, session, cookie) if cookie else None
+    principal = await run_in_threadpool(find_person, session, cookie) if cookie else None
     if principal is None:
         raise _not_signed_in(request)
     if request.method not in SAFE_METHODS and not compare_digest(csrf.encode(), principal.csrf.encode()):
@@ -123,23 +123,21 @@ def act_for(session: Session, principal: Principal, organisation_id: UUID) -> Pr
     return acting
 
 
-def _person_bound(session: Session, token: str) -> Principal | None:
-    """The person, with the session bound to what they may read and write."""
-    principal = find_person(session, token)
-    if principal is not None:
-        set_tenancy(session, principal.tenancy)
-    return principal
-
-
-_SESSION = text("select s.*, identity_session_seen(s.session_id) from identity_session(:digest) s")
+_SESSION = text("""
+    select s.*, identity_session_seen(s.session_id), set_config('hub.orgs', s.readable::text, true),
+           set_config('hub.org', s.organisation_id::text, true), set_config('hub.person', s.person_id::text, true)
+    from identity_session(:digest) s""")
 
 
 def find_person(session: Session, token: str) -> Principal | None:
-    """The person of a session token, with the scopes of the nearest membership at or above the acting organisation."""
+    """The person of a session token, with the scopes of the nearest membership at or above the acting organisation.
+    The same statement binds the session to what they may read and write."""
     row = session.execute(_SESSION, {"digest": digest(token)}).one_or_none()
     if row is None:
         return None
-    return _person(row)
+    principal = _person(row)
+    session.info["tenancy"] = principal.tenancy
+    return principal
 
 
 def _person(row: Row[Any]) -> Principal:

@@ -5,17 +5,19 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import xlsxwriter
 from sqlalchemy.orm import Session
 
-from masterdata.golden.inventory import list_inventory
-from masterdata.golden.schemas import InventoryQuery, InventoryRow
+from masterdata.golden.inventory import list_rows
+from masterdata.golden.schemas import InventoryQuery
 
 PAGE = 2_000
 CHUNK = 1 << 16
@@ -42,24 +44,24 @@ def rows_of(session: Session, query: InventoryQuery) -> Iterator[tuple[str, ...]
     yield HEADER
     following: str | None = None
     while True:
-        page = list_inventory(session, replace(query, limit=PAGE, after=following))
-        for row in page.items:
-            yield _cells(row)
-        following = page.next
+        rows, following = list_rows(session, replace(query, limit=PAGE, after=following))
+        for row in rows:
+            yield _cells(json.loads(row, parse_float=str))
         if following is None:
             return
 
 
-def _cells(row: InventoryRow) -> tuple[str, ...]:
-    stock, value, age = row.stock, row.value, row.age
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    """Of a row as the list's JSON has it; its decimals stay the digits they are."""
+    stock, value, age = row["stock"], row["value"], row["age"]
     cells = (
-        row.number, row.name_zh, row.name_en, row.class_code, row.identity.rule, row.identity.confidence, row.codes,
-        " ".join(cell.organisation for cell in row.holders), stock.unit, stock.on_hand, stock.available, stock.reserved,
-        stock.in_transit, stock.quality, stock.blocked, stock.consigned,
-        "; ".join(f"{apart.on_hand:f} {apart.unit}" for apart in row.apart), value.amount, value.currency,
-        "; ".join(f"{apart.amount:f} {apart.currency}" for apart in value.apart),
-        age.source_at.isoformat() if age.source_at else "", age.age_seconds, age.sla_seconds, age.state,
-        f"/materials/{row.number}",
+        row["number"], row["name_zh"], row["name_en"], row["class_code"], row["identity"]["rule"],
+        row["identity"]["confidence"], row["codes"], " ".join(cell["organisation"] for cell in row["holders"]),
+        stock["unit"], stock["on_hand"], stock["available"], stock["reserved"], stock["in_transit"], stock["quality"],
+        stock["blocked"], stock["consigned"],
+        "; ".join(f"{apart['on_hand']} {apart['unit']}" for apart in row["apart"]), value["amount"], value["currency"],
+        "; ".join(f"{apart['amount']} {apart['currency']}" for apart in value["apart"]),
+        age["source_at"], age["age_seconds"], age["sla_seconds"], age["state"], f"/materials/{row['number']}",
     )  # fmt: skip
     return tuple("" if cell is None else str(cell) for cell in cells)
 
@@ -86,9 +88,7 @@ def xlsx_of(session: Session, query: InventoryQuery) -> Iterator[bytes]:
     """The workbook's bytes; it is written to a temporary file row by row and removed when all was sent."""
     with tempfile.TemporaryDirectory(prefix="hub-export-") as folder:
         path = Path(folder) / "inventory.xlsx"
-        with xlsxwriter.Workbook(
-            path, {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-        ) as book:
+        with xlsxwriter.Workbook(path, OPTIONS) as book:
             sheet = book.add_worksheet("inventory")
             sheet.freeze_panes(1, 1)
             for line, row in enumerate(rows_of(session, query)):
