@@ -127,6 +127,19 @@ create trigger holding_of_new_stock after insert on material_stock
 create trigger holding_of_moved_stock after update on material_stock
     referencing new table as changed for each statement execute function holding_of_stock();
 
+create function holding_of_no_stock() returns trigger
+language plpgsql as $$
+begin
+    delete from holding h using gone g
+    where h.organisation_id = g.organisation_id and h.material_id = g.material_id
+      and h.coverage_id = g.coverage_id and h.unit = g.unit;
+    return null;
+end
+$$;
+
+create trigger holding_of_gone_stock after delete on material_stock
+    referencing old table as gone for each statement execute function holding_of_no_stock();
+
 -- The ratio (age ÷ promise) that 80 % of a sum does not exceed; `ratios` fall, nulls last, `weights` stand beside them.
 create function main_ratio(ratios float8[], weights numeric[]) returns float8
 language plpgsql immutable parallel safe as $$

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from hub.errors import Unprocessable
 from masterdata.golden import inventory, service
 from masterdata.golden.schemas import InventoryQuery
+from masterdata.landscape.models import Coverage
 from tests.masterdata.shop import NOW, Shop
 
 GTIN = "4006381333931"
@@ -158,6 +159,20 @@ def test_a_cursor_of_another_order_is_refused(shop: Shop) -> None:
     after = service.list_inventory(shop.session, InventoryQuery(limit=1)).next
     with pytest.raises(Unprocessable):
         service.list_inventory(shop.session, InventoryQuery(sort="name", after=after))
+
+
+def test_a_key_that_moves_to_another_coverage_is_counted_once(shop: Shop) -> None:
+    a = shop.plant("a")
+    shop.material(a, "X")
+    shop.observe(a, {"item": "X", "quantity": 7, "place": "W2"})
+    a.coverage = Coverage(
+        organisation_id=a.id, system_id=a.system.id, name="W2", sla_seconds=3600, read_through=NOW, read_clock="source"
+    )
+    shop.session.add(a.coverage)
+    shop.session.flush()
+    shop.observe(a, {"item": "X", "quantity": 7, "place": "W2"}, at=NOW + timedelta(minutes=5))
+    (row,) = service.list_inventory(shop.session, InventoryQuery()).items
+    assert row.stock.on_hand == 7
 
 
 def test_holders_filter_narrows_the_figures_too(shop: Shop) -> None:
