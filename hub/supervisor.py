@@ -13,8 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psycopg
 import structlog
 
+from hub.errors import HubError
 from hub.postgres import die_with_parent
 
 log = structlog.get_logger("hub.supervisor")
@@ -82,10 +84,13 @@ class Supervisor:
         return child
 
     def run(self, tick: Callable[[], object] = lambda: None) -> None:
-        """Until `stop` is set; `tick` is called five times a second."""
+        """Until `stop` is set; `tick` is called five times a second, ever less often while it fails."""
+        failures, due = 0, 0.0
         while not self.stop.wait(TICK_SECONDS):
-            tick()
-            self.revive()
+            if time.monotonic() >= due:
+                failures = 0 if _succeeds(tick) else failures + 1
+                due = time.monotonic() + _wait(failures) if failures else 0.0
+            _succeeds(self.revive)
 
     def revive(self) -> None:
         now = time.monotonic()
@@ -94,7 +99,7 @@ class Supervisor:
                 continue
             if child.due == 0.0:
                 child.failures = 0 if now - child.began > SETTLED_SECONDS else child.failures + 1
-                child.due = now + min(0.2 * 2**child.failures, LONGEST_WAIT)
+                child.due = now + _wait(child.failures)
                 code = child.process.returncode if child.process else None
                 log.warning("process_died", child=child.name, code=code, log=str(child.output))
             elif now >= child.due:
@@ -122,3 +127,18 @@ class Supervisor:
         """Ctrl-C and TERM set `stop`; a second one changes nothing, the children are being ended."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: self.stop.set())
+
+
+def _wait(failures: int) -> float:
+    """Seconds until the next try."""
+    return min(TICK_SECONDS * 2 ** min(failures, 10), LONGEST_WAIT)
+
+
+def _succeeds(work: Callable[[], object]) -> bool:
+    """What a full disk or a missing process refuses now may go well later."""
+    try:
+        work()
+    except (HubError, OSError, psycopg.Error) as error:
+        log.warning("supervision_failed", error=str(error))
+        return False
+    return True

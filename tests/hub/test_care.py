@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,6 +68,23 @@ def test_child_that_fails_at_once_is_tried_ever_less_often(supervisor: Superviso
         time.sleep(0.02)
     assert 2 <= len(starts) <= 4
     assert child.failures >= 2
+
+
+def test_trouble_with_the_database_does_not_end_the_others(supervisor: Supervisor) -> None:
+    child = supervisor.start("sleeper", ["-c", "import time; time.sleep(60)"], {})
+    trouble = iter([Unavailable("PostgreSQL did not start"), OSError(errno.ENOSPC, "full"), psycopg.Error()])
+    tries: list[float] = []
+
+    def ensure() -> None:
+        tries.append(time.monotonic())
+        for error in trouble:
+            raise error
+        supervisor.stop.set()
+
+    supervisor.run(ensure)
+    assert child.is_alive
+    waits = [after - before for before, after in pairwise(tries)]
+    assert waits == sorted(waits)
 
 
 def test_children_of_a_killed_supervisor_end(tmp_path: Path) -> None:
