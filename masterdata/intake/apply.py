@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -117,7 +117,7 @@ def _apply(session: Session, batch: Batch) -> str:
 
 
 def _positions(work: Work) -> Account | None:
-    stock.stage_positions(work.frame, work.connection)
+    beaten = stock.stage_positions(work.frame, work.connection, summed=work.batch.sync != "event")
     compare(work.connection, work.ref)
     if work.batch.sync == "full" and not decide.is_released(work.batch):
         verdict = _judge(work)
@@ -127,7 +127,7 @@ def _positions(work: Work) -> Account | None:
         work.batch.gate = verdict.as_json()
     account = write(work.connection, work.ref)
     costs.from_positions(work.connection, work.ref)
-    return account
+    return replace(account, duplicate=beaten)
 
 
 def _movements(work: Work) -> Account:

@@ -48,17 +48,16 @@ select hash, item_id, place_id, lot, owner, status, unit, {keys.identity_sql("%(
 from counted
 """
 
+# An event's balance is a statement of its own: of several of one key the last counts.
 _POSITIONS = f"""
 insert into stage_position (hash, item_id, place_id, lot, owner, status, unit, quantity, reserved, value, currency,
     expires_on, row_no, rows, n)
 with read as (
     select {_HASH} as hash, r.* from jsonb_to_recordset(%(lines)s::jsonb) as r(
         {_KEY}, quantity numeric(38,9), reserved numeric(38,9), value numeric(38,9), currency text, expires_on date))
-select hash, min(item_id), min(place_id), min(lot), min(owner), min(status), min(unit), sum(quantity), sum(reserved),
-       case when count(distinct currency) <= 1 then sum(value) end,
-       case when count(distinct currency) <= 1 then max(currency) end, min(expires_on), min(row_no),
-       array_agg(row_no order by row_no), count(*)
-from read group by hash
+select distinct on (hash) hash, item_id, place_id, lot, owner, status, unit, quantity, reserved, value, currency,
+       expires_on, row_no, null::bigint[], 1
+from read order by hash, row_no desc
 """
 
 _GAPS = f"""

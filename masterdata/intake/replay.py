@@ -1,5 +1,5 @@
 """Repair of quarantined rows: once their cause is gone, the open rows of each origin batch come again as one new
-incremental batch at the origin's instant. A row still faulty is quarantined anew under the new batch."""
+batch at the origin's instant. A row still faulty is quarantined anew under the new batch."""
 
 from __future__ import annotations
 
@@ -145,7 +145,8 @@ def _replay_batch(session: Session, origin_id: UUID, cause: dict[str, Any]) -> B
 
 def _like(origin: Batch, body: bytes, rows: int) -> Batch:
     """A landed batch of the origin's feed and instant. It lists rows, so it observes nothing it does not list."""
-    header = origin.header | {"batch_id": str(new_id()), "sync": "incremental", "rows": rows, "size": len(body)}
+    sync = "event" if origin.sync == "event" else "incremental"
+    header = origin.header | {"batch_id": str(new_id()), "sync": sync, "rows": rows, "size": len(body)}
     header["sha256"] = sha256(body).hexdigest()
     same = (
         "organisation_id",
@@ -162,7 +163,7 @@ def _like(origin: Batch, body: bytes, rows: int) -> Batch:
         **{name: getattr(origin, name) for name in same},
         id=UUID(header["batch_id"]),
         origin_id=origin.id,
-        sync="incremental",
+        sync=sync,
         header=header,
         sha256=header["sha256"],
         size=len(body),

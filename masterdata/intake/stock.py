@@ -1,4 +1,5 @@
-"""Stock rows on their way into the ledger: faulty ones aside, those of one key summed, movements given an identity."""
+"""Stock rows on their way into the ledger: faulty ones aside, those of one key made one, movements given an
+identity."""
 
 from __future__ import annotations
 
@@ -25,6 +26,12 @@ _SUMMED = """
            min(expires_on), min(_row), '{{' || array_to_string(list_sort(list(_row)), ',') || '}}', count(*)
     from judged where fault is null and hash in (select hash from several) {without} group by hash"""
 
+_LAST = (
+    _SINGLE
+    + """ and hash in (select hash from several)
+    qualify row_number() over (partition by hash order by _row desc) = 1"""
+)
+
 _MOVEMENTS = """
     with read as (
         select hash, item_id, place_id, lot, owner, status, unit, quantity, booked_at, occurred_at, modified_at,
@@ -44,20 +51,24 @@ def key_sql(system_id: str) -> str:
     return keys.hash_sql(f"'{system_id}'")
 
 
-def stage_positions(frame: Frame, connection: psycopg.Connection) -> None:
-    """Fill the ledger's stage with one row per key. A key of which one row is unreadable is not observed at all."""
+def stage_positions(frame: Frame, connection: psycopg.Connection, *, summed: bool = True) -> int:
+    """Fill the ledger's stage with one row per key: its rows summed, or the last of them; how many gave way to it. A
+    key of which one row is unreadable is not observed at all."""
     staging.create(connection)
     if frame.number("select count(*) from bad where is_readable"):
         frames.add_bad(frame, _INCOMPLETE)
         frame.copy("select distinct hash from bad where is_readable", connection, "stage_gap (hash)")
-    frame.run(
-        "create temp table several as select hash from judged where fault is null group by hash having count(*) > 1"
-    )
     without = "and _row not in (select _row from bad)" if frame.number("select count(*) from bad") else ""
-    if frame.number("select count(*) from several"):
-        frame.copy(_SUMMED.format(without=without), connection, "stage_position")
+    frame.run(
+        "create temp table several as select hash, count(*) as rows from judged"
+        f" where fault is null {without} group by hash having count(*) > 1"
+    )
+    beaten = frame.number("select coalesce(sum(rows - 1), 0) from several")
+    if beaten:
+        frame.copy((_SUMMED if summed else _LAST).format(without=without), connection, "stage_position")
         without += " and hash not in (select hash from several)"
     frame.copy(_SINGLE.format(without=without), connection, "stage_position")
+    return 0 if summed else beaten
 
 
 def stage_movements(frame: Frame, connection: psycopg.Connection, system_id: str) -> None:

@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 from hub.columns import new_id
 from hub.database import Tenancy
 from hub.errors import Conflict, NotFound, Unprocessable
-from masterdata.intake import events, rows
-from masterdata.intake.schemas import EventAccount, EventsIn
+from masterdata.intake import events, replay, rows
+from masterdata.intake.schemas import EventAccount, EventsIn, UnitIn
 from tests.masterdata.intake.test_quarantine import FAULTS, MOVES
 from tests.masterdata.plant import T0, Plant, move, stock
 
@@ -67,13 +67,23 @@ def test_the_same_id_with_other_lines_is_a_conflict(plant: Plant) -> None:
         send(plant, given.model_copy(update={"lines": lines([move("A", 6, "1", T0)])}))
 
 
-def test_observed_positions(plant: Plant) -> None:
-    account = send(
-        plant,
-        call("stock_positions", [stock("A", 1), stock("A", 2), stock("B", 4), stock("B", 1) | {"quantity": None}]),
-    )
-    assert counts(account) == (2, 0, 0, 2)
-    assert plant.quantities()["A"] == Decimal(3)
+def test_of_several_balances_of_a_key_the_last_counts(plant: Plant) -> None:
+    given = [stock("A", 1), stock("A", 2), stock("B", 4), stock("B", 1) | {"quantity": None}]
+    assert counts(send(plant, call("stock_positions", given))) == (1, 0, 1, 2)
+    assert plant.quantities()["A"] == Decimal(2)
+    given = [stock("A", 5), stock("A", 6), stock("A", 2), stock("B", 4), stock("B", 1) | {"quantity": None}]
+    batch = plant.deliver("stock_positions", given, sync="event", observed_at=T0 + timedelta(minutes=1))
+    assert [batch[k] for k in ("applied", "unchanged", "duplicate", "quarantined")] == [0, 1, 2, 2]
+    assert plant.quantities()["A"] == Decimal(2)
+
+
+def test_replayed_balances_of_an_event_are_statements_still(plant: Plant) -> None:
+    send(plant, call("stock_positions", [stock("A", 1, unit="箱"), stock("A", 2, unit="箱")]))
+    with plant.session() as session:
+        replay.add_unit(session, "u8", UnitIn(code="箱", unit="C62"), new_id())
+    (made,) = replay.replay(plant.engine, plant.id, plant.system_id, "unknown_unit", "箱")
+    plant.apply(made)
+    assert plant.quantities() == {"A": Decimal(2)}
 
 
 def test_concurrent_calls_are_committed_together_and_told_apart(plant: Plant) -> None:
