@@ -4,7 +4,7 @@ batch at the origin's instant. A row still faulty is quarantined anew under the 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -13,7 +13,7 @@ from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, Row, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -45,7 +45,7 @@ _COUNT = text("""
 
 # Rows of the same stock key must come together, or their sum would be wrong.
 _ROWS = text("""
-    select id, row_no, record, raw from quarantine q
+    select id, row_no, reason, value, record, raw from quarantine q
     where organisation_id = :org and batch_id = :batch and state = 'open'
       and (reason = :reason and value is not distinct from cast(:value as text)
            or position_hash in (select position_hash from quarantine c
@@ -106,6 +106,11 @@ def replay(engine: Engine, organisation_id: UUID, system_id: UUID, reason: str, 
 def replay_row(session: Session, row_id: int) -> int:
     """Queue the cause of one row, all its siblings included; how many wait. Raises NotFound, Conflict."""
     row = open_row(session, row_id)
+    if row.reason == "unreadable":
+        raise Conflict(
+            f"The hub has not what the agent could not read of row {row_id}. Correct the mapping, and the agent sends"
+            " the row again; or dismiss it."
+        )
     cause = {"org": row.organisation_id, "system": row.system_id, "reason": row.reason, "value": row.value}
     queue(session, row.organisation_id, row.system_id, row.reason, row.value)
     return int(session.scalar(_COUNT, cause) or 0)
@@ -133,7 +138,7 @@ def open_row(session: Session, row_id: int) -> Quarantine:
 def _replay_batch(session: Session, origin_id: UUID, cause: dict[str, Any]) -> Batch:
     origin = session.scalars(select(Batch).where(Batch.id == origin_id)).one()
     rows = session.execute(_ROWS, cause | {"batch": origin_id, "most": MOST}).all()
-    body = _body(streams()[origin.stream], [(r.row_no, r.raw, r.record) for r in rows])
+    body = _body(streams()[origin.stream], rows)
     batch = _like(origin, body, len(rows))
     session.add(batch)
     session.flush()
@@ -174,17 +179,26 @@ def _like(origin: Batch, body: bytes, rows: int) -> Batch:
     )
 
 
-def _body(stream: Stream, rows: Sequence[tuple[int, str | None, dict[str, Any]]]) -> bytes:
-    """The rows as a batch file; `_problem` is left out, as its cause is gone."""
+def _body(stream: Stream, rows: Sequence[Row[Any]]) -> bytes:
+    """The rows as a batch file; what could not be read of a row is still said of it."""
     read = {f.name: _READ.get(f.type, str) for f in stream.fields}
-    records = [
-        {"_row": row_no, "_raw": raw} | {k: read[k](v) for k, v in record.items() if k in read and v is not None}
-        for row_no, raw, record in rows
-    ]
+    records = [_record(read, row) for row in rows]
     out = io.BytesIO()
     table = pa.Table.from_pylist(records, stream.arrow_schema)
     pq.write_table(table, out, row_group_size=ROW_GROUP_ROWS, compression="zstd")
     return out.getvalue()
+
+
+def _record(read: Mapping[str, Callable[[str], Any]], row: Row[Any]) -> dict[str, Any]:
+    made: dict[str, Any] = {"_row": row.row_no, "_raw": row.raw}
+    problem = (row.value or "unreadable") if row.reason == "unreadable" else None
+    for name, given in row.record.items():
+        if name in read and given is not None:
+            try:
+                made[name] = read[name](given)
+            except (ValueError, ArithmeticError):
+                problem = problem or f"{name}: {given}"
+    return made | {"_problem": problem}
 
 
 _READ: dict[str, Any] = {

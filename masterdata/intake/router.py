@@ -163,7 +163,7 @@ def dismiss_row(row_id: RowId, given: Decision, session: SessionDep, by: CanWrit
 
 @router.post("/quarantine/{row_id}/replay", status_code=202)
 def replay_row(row_id: RowId, session: SessionDep, _: CanWriteQuarantine) -> Replayed:
-    """Try the row again, and all open rows with its cause."""
+    """Try the row again, and all open rows with its cause. What the agent could not read it must send again: 409."""
     return Replayed(replay.replay_row(session, row_id))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hub.columns import new_id
+from hub.errors import Conflict
 from masterdata.intake import replay
 from masterdata.intake.schemas import UnitIn
 from tests.masterdata.plant import T0, Plant, move, stock
@@ -85,6 +86,25 @@ def test_adding_the_unit_replays_the_rows_at_their_own_instant(plant: Plant) -> 
     assert plant.quantities() == {"A": Decimal(7), "B": Decimal(5)}
     assert {r["state"] for r in plant.all("select state from quarantine")} == {"replayed"}
     assert replay.replay(plant.engine, plant.id, plant.system_id, "unknown_unit", "箱") == []
+
+
+def test_an_unreadable_row_is_not_replayed(plant: Plant) -> None:
+    plant.snapshot([stock("A", 7), stock("B", 2, _problem="reserved: line 12: 'abc'")])
+    row = plant.one("select id from quarantine")
+    with pytest.raises(Conflict, match="Correct the mapping"), plant.session() as session:
+        replay.replay_row(session, row["id"])
+
+
+def test_an_unreadable_row_holds_its_key_back_when_its_siblings_replay(plant: Plant) -> None:
+    plant.snapshot([stock("A", 7), stock("B", 2, _problem="reserved: line 9: 'abc'"), stock("B", 3)])
+    (made,) = replay.replay(plant.engine, plant.id, plant.system_id, "key_incomplete", None)
+    plant.apply(made)
+    assert plant.quantities() == {"A": Decimal(7)}
+    again = plant.all("select reason, value from quarantine where batch_id = :made order by row_no", made=made)
+    assert [(r["reason"], r["value"]) for r in again] == [
+        ("unreadable", "reserved: line 9: 'abc'"),
+        ("key_incomplete", None),
+    ]
 
 
 def test_a_newer_full_read_closes_what_an_older_one_left_open(plant: Plant) -> None:
