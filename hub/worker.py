@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import duckdb
 import procrastinate
+import psycopg
 import structlog
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from hub import housekeeping, mailer
 from hub.database import make_engine
@@ -28,11 +33,16 @@ CONCURRENCY = 3
 POLL_SECONDS = 0.25
 HEARTBEAT_SECONDS, STALLED_SECONDS, REVIVE_SECONDS = 3.0, 15.0, 5.0
 GRACE_SECONDS = 20.0
+LONGEST_WAIT = 60
+# A disk that is full or fails; of PostgreSQL's classes of errors: connections, resources, shutdown, its disk.
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+AWAY = ("08", "53", "57P", "58")
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """`run(engine, **args)`; tried `attempts` times with growing waits, then `failed(engine, error, **args)`."""
+    """`run(engine, **args)`; tried `attempts` times with growing waits, then `failed(engine, error, **args)`. Trouble
+    of the machine does not count: it is waited out, unless the task comes again by the clock (`attempts` 1)."""
 
     run: Callable[..., Any]
     attempts: int = 5
@@ -82,8 +92,37 @@ def build(url: str, engine: Engine) -> procrastinate.App:
     return app
 
 
+def passes(error: BaseException | None) -> bool:
+    """Trouble of the machine, not of the job: a disk without room, a database that is away."""
+    if isinstance(error, DBAPIError):
+        return passes(error.orig)
+    if isinstance(error, psycopg.OperationalError):
+        return error.sqlstate is None or error.sqlstate.startswith(AWAY)
+    if isinstance(error, duckdb.IOException):
+        return any(os.strerror(number) in str(error) for number in DISK)
+    return isinstance(error, OSError) and error.errno in DISK
+
+
+@dataclass(frozen=True, slots=True)
+class Retry(procrastinate.BaseRetryStrategy):  # type: ignore[misc]
+    """Again after 2, 4, 8 … at most 60 s: `attempts` times, and without end while the trouble is the machine's."""
+
+    attempts: int
+
+    def is_last(self, error: BaseException, job: procrastinate.jobs.Job) -> bool:
+        over = job.attempts + 1 >= self.attempts
+        return over and (self.attempts == 1 or not passes(error))
+
+    def get_retry_decision(
+        self, *, exception: BaseException, job: procrastinate.jobs.Job
+    ) -> procrastinate.RetryDecision | None:
+        if self.is_last(exception, job):
+            return None
+        return procrastinate.RetryDecision(retry_in={"seconds": min(2 ** min(job.attempts + 1, 6), LONGEST_WAIT)})
+
+
 def _register(app: procrastinate.App, name: str, task: Task, engine: Engine) -> None:
-    retry = procrastinate.RetryStrategy(max_attempts=task.attempts - 1, exponential_wait=2)
+    retry = Retry(task.attempts)
 
     async def perform(context: procrastinate.JobContext, **args: Any) -> None:
         # A periodic task is told the instant it was due; ours look at the clock.
@@ -92,13 +131,13 @@ def _register(app: procrastinate.App, name: str, task: Task, engine: Engine) -> 
         try:
             await asyncio.to_thread(task.run, engine, **args)
         except Exception as error:
-            last = context.job.attempts + 1 >= task.attempts
+            last = retry.is_last(error, context.job)
             log.exception("job_failed", task=name, job=context.job.id, is_last_attempt=last)
             if last and task.failed is not None:
                 await asyncio.to_thread(task.failed, engine, f"{type(error).__name__}: {error}", **args)
             raise
 
-    app.task(name=name, pass_context=True, retry=retry if task.attempts > 1 else False)(perform)
+    app.task(name=name, pass_context=True, retry=retry)(perform)
 
 
 async def run(url: str, *, wait: bool = True, install_signal_handlers: bool = True) -> None:

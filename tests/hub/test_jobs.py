@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import smtplib
@@ -13,8 +14,11 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+import duckdb
+import psycopg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from hub import housekeeping, mailer, worker
 from hub.database import Tenancy, unit_of_work
@@ -26,8 +30,9 @@ GROUP = UUID("00000000-0000-7000-8000-000000000001")
 
 @pytest.fixture(autouse=True)
 def cold(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No gate is judged here: its library stays unloaded."""
+    """No gate is judged here: its library stays unloaded. Nothing comes by the clock."""
     monkeypatch.setattr("masterdata.intake.expectations.warm", lambda: None)
+    monkeypatch.setattr(worker, "PERIODIC", ())
 
 
 def jobs(db: Any) -> list[tuple[str, str]]:
@@ -87,6 +92,52 @@ def test_failing_job_is_tried_again_then_told(committed_db: Any, monkeypatch: py
     drain(committed_db)
     assert (tries, told) == ([5, 5], ["OSError: disk is full"])
     assert jobs(committed_db) == [("fail", "failed")]
+
+
+def of_sqlalchemy(error: Exception) -> Exception:
+    return OperationalError("select 1", None, error)
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        duckdb.IOException("IO Error: Could not write file: No space left on device"),
+        psycopg.OperationalError("server closed the connection unexpectedly"),
+        of_sqlalchemy(psycopg.errors.DiskFull("could not extend file")),
+        of_sqlalchemy(psycopg.errors.AdminShutdown("terminating connection")),
+    ],
+)
+def test_job_waits_out_trouble_of_the_machine(
+    committed_db: Any, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    told: list[str] = []
+
+    def fail(engine: Any) -> None:
+        raise trouble
+
+    task = worker.Task(fail, attempts=2, failed=lambda engine, error: told.append(error))
+    monkeypatch.setitem(worker.TASKS, "fail", task)
+    with unit_of_work(committed_db.engine, Tenancy()) as session:
+        job = defer(session, "fail")
+        session.execute(text("update procrastinate_jobs set attempts = 90 where id = :id"), {"id": job})
+    drain(committed_db)
+    with unit_of_work(committed_db.engine, Tenancy()) as session:
+        row = session.execute(text("select status::text, scheduled_at - now() <= '1 min' from procrastinate_jobs"))
+        assert (row.one(), told) == (("todo", True), [])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError(errno.ENOENT, "No such file"),
+        of_sqlalchemy(psycopg.errors.QueryCanceled("statement timeout")),
+        of_sqlalchemy(psycopg.errors.ProgramLimitExceeded("index row too large")),
+        ValueError("no"),
+    ],
+)
+def test_trouble_of_the_job_is_not_waited_out(error: Exception) -> None:
+    assert not worker.passes(error)
 
 
 def test_waiting_worker_starts_a_job_at_once(committed_db: Any, monkeypatch: pytest.MonkeyPatch) -> None:
