@@ -7,7 +7,7 @@ import contextlib
 import errno
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ import procrastinate
 import psycopg
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from hub import housekeeping, mailer
 from hub.database import make_engine
@@ -34,6 +34,13 @@ POLL_SECONDS = 0.25
 HEARTBEAT_SECONDS, STALLED_SECONDS, REVIVE_SECONDS = 3.0, 15.0, 5.0
 GRACE_SECONDS = 20.0
 LONGEST_WAIT = 60
+# Kept with the job's arguments: its attempts also count trouble that was waited out.
+REVIVALS = "revivals"
+COUNT_REVIVAL = (
+    "update procrastinate_jobs set args = args || jsonb_build_object('revivals', %(revivals)s::int) "
+    "where id = %(job_id)s and status = 'doing'"
+)
+KILLED = "Its process was killed {} times while it ran, perhaps for want of memory."
 # A disk that is full or fails; of PostgreSQL's classes of errors: connections, resources, shutdown, its disk.
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 AWAY = ("08", "53", "57P", "58")
@@ -125,9 +132,8 @@ def _register(app: procrastinate.App, name: str, task: Task, engine: Engine) -> 
     retry = Retry(task.attempts)
 
     async def perform(context: procrastinate.JobContext, **args: Any) -> None:
-        # A periodic task is told the instant it was due; ours look at the clock.
-        args.pop("timestamp", None)
-        continue_trace(args.pop("traceparent", None))
+        continue_trace(args.get("traceparent"))
+        args = _own(args)
         try:
             await asyncio.to_thread(task.run, engine, **args)
         except Exception as error:
@@ -147,7 +153,7 @@ async def run(url: str, *, wait: bool = True, install_signal_handlers: bool = Tr
     if wait:
         threading.Thread(target=expectations.warm, name="warm", daemon=True).start()
     async with app.open_async():
-        reviver = asyncio.create_task(_revive(app))
+        reviver = asyncio.create_task(_revive(app, engine))
         log.info("worker_started")
         try:
             await app.run_worker_async(
@@ -167,10 +173,32 @@ async def run(url: str, *, wait: bool = True, install_signal_handlers: bool = Tr
             engine.dispose()
 
 
-async def _revive(app: procrastinate.App) -> None:
-    """Jobs of a worker that was killed go back into the queue, and with them what waits behind their locks."""
+async def _revive(app: procrastinate.App, engine: Engine) -> None:
     while True:
-        for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
-            await app.job_manager.retry_job(job)
-            log.warning("job_revived", job=job.id, task=job.task_name)
+        try:
+            await revive(app, engine)
+        except (procrastinate.exceptions.ConnectorException, SQLAlchemyError):
+            # The database is away, or another worker was quicker.
+            log.warning("revival_failed", exc_info=True)
         await asyncio.sleep(REVIVE_SECONDS)
+
+
+async def revive(app: procrastinate.App, engine: Engine) -> None:
+    """Jobs of a worker that was killed go back into the queue, and with them what waits behind their locks. A job met
+    in this as often as it may be tried has failed: it may be what kills."""
+    for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS):
+        task, revivals = TASKS.get(job.task_name), job.task_kwargs.get(REVIVALS, 0)
+        if task is None or revivals < task.attempts:
+            await app.connector.execute_query_async(COUNT_REVIVAL, job_id=job.id, revivals=revivals + 1)
+            await app.job_manager.retry_job(job)
+            log.warning("job_revived", job=job.id, task=job.task_name, revivals=revivals + 1)
+            continue
+        if task.failed is not None:
+            await asyncio.to_thread(task.failed, engine, KILLED.format(revivals + 1), **_own(job.task_kwargs))
+        await app.job_manager.finish_job(job, procrastinate.jobs.Status.FAILED, delete_job=False)
+        log.error("job_given_up", job=job.id, task=job.task_name, revivals=revivals)
+
+
+def _own(args: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is ours: the trace, the count of revivals, the instant a periodic task was due."""
+    return {name: value for name, value in args.items() if name not in ("traceparent", REVIVALS, "timestamp")}

@@ -186,6 +186,33 @@ def test_job_of_a_killed_worker_is_done_by_another(committed_db: Any, monkeypatc
     assert done == [1]
 
 
+DIE = """
+    with dead as (insert into procrastinate_workers (last_heartbeat) values (now() - interval '1 hour') returning id)
+    update procrastinate_jobs set status = 'doing', attempts = 50, worker_id = dead.id from dead"""
+
+
+def test_job_that_kills_its_worker_again_and_again_fails(committed_db: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    task = worker.Task(lambda engine: None, attempts=2, failed=lambda engine, error, n: told.append((error, n)))
+    monkeypatch.setitem(worker.TASKS, "kill", task)
+    seen = []
+
+    async def work() -> None:
+        app = worker.build(committed_db.application_url, committed_db.engine)
+        async with app.open_async():
+            for _ in range(3):
+                with unit_of_work(committed_db.engine, Tenancy()) as session:
+                    session.execute(text(DIE))
+                await worker.revive(app, committed_db.engine)
+                seen.extend(jobs(committed_db))
+
+    with unit_of_work(committed_db.engine, Tenancy()) as session:
+        defer(session, "kill", n=7)
+    asyncio.run(work())
+    assert seen == [("kill", "todo"), ("kill", "todo"), ("kill", "failed")]
+    assert told == [(worker.KILLED.format(3), 7)]
+
+
 async def until(db: Any, met: Callable[[], bool]) -> None:
     running = asyncio.create_task(worker.run(db.application_url, install_signal_handlers=False))
     deadline = time.monotonic() + 15
