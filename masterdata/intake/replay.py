@@ -25,8 +25,10 @@ from hub.jobs import defer
 from masterdata.intake import jobs, landing
 from masterdata.intake.models import Batch, Quarantine
 from masterdata.intake.schemas import UnitIn
+from masterdata.intake.writing import driver
 from masterdata.landscape.models import SourceSystem
 from masterdata.landscape.service import write_for
+from masterdata.materials import matching
 from masterdata.materials.models import SourceUnit, Unit
 
 REPLAY = "masterdata.intake.replay"
@@ -54,6 +56,15 @@ _ROWS = text("""
                                   and c.value is not distinct from cast(:value as text)
                                   and c.position_hash is not null))
     order by row_no limit :most for update""")
+
+_USERS = text("""
+    select m.id from source_material m
+    where m.organisation_id = :org and m.system_id = :system and (
+        m.base_unit = :code
+        or exists (select from material_unit f
+                   where f.organisation_id = :org and f.material_id = m.id and f.unit = :code)
+        or exists (select from material_stock t
+                   where t.organisation_id = :org and t.material_id = m.id and t.unit = :code))""")
 
 _TAKEN = text("""
     update quarantine set state = 'replayed', replay_batch_id = :replay, resolved_at = clock_timestamp()
@@ -86,6 +97,8 @@ def _add_unit(session: Session, system: SourceSystem, given: UnitIn, organisatio
     waiting = int(session.scalar(_COUNT, cause) or 0)
     if waiting:
         queue(session, organisation_id, system.id, "unknown_unit", given.code)
+    users = session.scalars(_USERS, {"org": organisation_id, "system": system.id, "code": given.code}).all()
+    matching.refresh(driver(session), organisation_id, users)
     return waiting
 
 

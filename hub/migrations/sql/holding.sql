@@ -1,28 +1,44 @@
 -- What each organisation holds of a golden material, in the golden unit and its own currency: one row per row of
 -- material_stock, kept in the transaction that moves stock, a link, a factor or a cost.
 
--- From any unit of a material to its base unit: the same, the same dimension of Rec 20, or the material's own fact in
--- force at `valid_at` as known at `known_at`.
+-- What a unit code means in a system: a steward's word, else itself.
+create function unit_meaning(given text, system uuid, org uuid) returns text
+language sql stable as $$
+    select coalesce((select s.unit from source_unit s
+                     where s.organisation_id = org and s.system_id = system and s.code = given), given)
+$$;
+
+-- From any unit of a material to its base unit: the same; the material's own fact in force at `valid_at` as known at
+-- `known_at` where the code is no Rec 20 one; the same dimension of Rec 20 by what the codes mean; such a fact.
 create function unit_ratio(from_unit text, to_unit text, material bigint, org uuid,
                            valid_at timestamptz default 'infinity', known_at timestamptz default 'infinity',
                            out numerator numeric, out denominator numeric)
 language sql stable as $$
-    with fact as (
-        select distinct on (f.unit) f.unit, f.numerator * 1000000000 as n, f.denominator * 1000000000 as d
-        from material_unit f
+    with meant as (
+        select m.system_id, unit_meaning(from_unit, m.system_id, org) as origin,
+               unit_meaning(to_unit, m.system_id, org) as target
+        from (select) one left join source_material m on m.organisation_id = org and m.id = material
+    ), fact as (
+        select distinct on (f.unit) f.unit, unit_meaning(f.unit, w.system_id, org) as meaning,
+               f.numerator * 1000000000 as n, f.denominator * 1000000000 as d
+        from material_unit f cross join meant w
         where f.organisation_id = org and f.material_id = material
           and f.valid_from <= least(valid_at, clock_timestamp()) and f.recorded_at <= known_at
         order by f.unit, f.valid_from desc, f.recorded_at desc
     ), road as (
         select 1 as rank, '' as via, 1::numeric as n, 1::numeric as d where from_unit = to_unit
         union all
-        select 2, '', a.numerator * b.denominator, a.denominator * b.numerator
-        from unit a join unit b on b.dimension = a.dimension where a.code = from_unit and b.code = to_unit
+        select 2, f.unit, f.n, f.d from fact f
+        where f.unit = from_unit and not exists (select from unit u where u.code = from_unit)
         union all
-        select 3, f.unit, f.n, f.d from fact f where f.unit = from_unit
+        select 3, '', a.numerator * b.denominator, a.denominator * b.numerator
+        from meant w join unit a on a.code = w.origin join unit b on b.code = w.target and b.dimension = a.dimension
         union all
-        select 4, f.unit, a.numerator * b.denominator * f.n, a.denominator * b.numerator * f.d
-        from fact f join unit b on b.code = f.unit join unit a on a.dimension = b.dimension and a.code = from_unit
+        select 4, f.unit, f.n, f.d from fact f join meant w on w.origin = f.meaning
+        union all
+        select 5, f.unit, a.numerator * b.denominator * f.n, a.denominator * b.numerator * f.d
+        from fact f join meant w on true join unit b on b.code = f.meaning
+        join unit a on a.dimension = b.dimension and a.code = w.origin
     ), best as (select n, d, gcd(trunc(n), trunc(d)) as g from road order by rank, via limit 1)
     select trunc(n / g), trunc(d / g) from best
 $$;

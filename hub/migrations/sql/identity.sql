@@ -266,12 +266,13 @@ begin
     with member as (
         select g.id, g.unit as was, m.rule, m.confidence, full_name(m.name_zh, m.name, m.specification, true) as zh,
                full_name(m.name_en, m.name, m.specification, false) as en, m.class_code, k.key as gtin,
-               coalesce(case when u.code is not null then m.base_unit end, (
-                   select min(t.unit) from material_stock t join unit on unit.code = t.unit
+               coalesce(u.code, (
+                   select min(unit.code) from material_stock t
+                   join unit on unit.code = unit_meaning(t.unit, m.system_id, m.organisation_id)
                    where t.organisation_id = m.organisation_id and t.material_id = m.id)) as unit
         from unnest(goldens) as given(id) join golden_material g on g.id = given.id
         join source_material m on m.golden_id = g.id
-        left join unit u on u.code = m.base_unit
+        left join unit u on u.code = unit_meaning(m.base_unit, m.system_id, m.organisation_id)
         left join material_key k on k.material_id = m.id and k.kind = 'gtin'
     ), chosen as (
         select id, was, (array_agg(zh order by length(zh) desc, zh) filter (where zh is not null))[1] as zh,

@@ -16,7 +16,7 @@ SCRIPTS = ("holding", "identity", "search", "sisters")
 OPEN = ("materials_match(uuid, bigint[])", "search_find(text, int)", "sister_stock(bigint[])")
 # Tables those functions read or write for other organisations than the caller's.
 WRITTEN = ("golden_material", "holding", "identity_conflict", "link", "source_material", "unit_factor")
-READ = ("coverage", "cross_reference", "material_stock", "material_unit", "place", "position")
+READ = ("coverage", "cross_reference", "material_stock", "material_unit", "place", "position", "source_unit")
 QUANTITIES = ("on_hand", "available", "reserved", "in_transit", "quality", "blocked", "consigned")
 
 

@@ -88,6 +88,29 @@ def test_adding_the_unit_replays_the_rows_at_their_own_instant(plant: Plant) -> 
     assert replay.replay(plant.engine, plant.id, plant.system_id, "unknown_unit", "箱") == []
 
 
+GOLDEN = """
+select g.unit, sum(h.on_hand) filter (where not h.is_apart) as on_hand, count(*) filter (where h.is_apart) as apart
+from holding h join golden_material g on g.id = h.golden_id group by g.unit"""
+
+
+def test_what_a_unit_means_converts_what_came_in_it(plant: Plant) -> None:
+    plant.snapshot([stock("B", 7, unit="DZN"), stock("B", 2, unit="打"), stock("B", 3, unit="打", place="W2")])
+    for unit, on_hand in (("DZN", 7 + 5), ("C62", 7 * 12 + 5)):
+        with plant.session() as session:
+            replay.add_unit(session, "u8", UnitIn(code="打", unit=unit), new_id())
+        for made in replay.replay(plant.engine, plant.id, plant.system_id, "unknown_unit", "打"):
+            plant.apply(made)
+        assert plant.one(GOLDEN) == {"unit": unit, "on_hand": on_hand, "apart": 0}
+
+
+def test_a_base_unit_in_the_systems_own_code_is_what_it_means(plant: Plant) -> None:
+    with plant.session() as session:
+        replay.add_unit(session, "u8", UnitIn(code="公斤", unit="KGM"), new_id())
+    plant.deliver("materials", [{"item_id": "B", "name": "B", "base_unit": "公斤"}])
+    plant.snapshot([stock("B", 1500, unit="GRM"), stock("B", 3, unit="公斤")])
+    assert plant.one(GOLDEN) == {"unit": "KGM", "on_hand": Decimal("4.5"), "apart": 0}
+
+
 def test_an_unreadable_row_is_not_replayed(plant: Plant) -> None:
     plant.snapshot([stock("A", 7), stock("B", 2, _problem="reserved: line 12: 'abc'")])
     row = plant.one("select id from quarantine")
