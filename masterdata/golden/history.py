@@ -50,7 +50,7 @@ def get_history(session: Session, number: str, days: int = 365, moment: Moment =
     until = moment.as_of or datetime.now(UTC)
     positions = session.execute(_POSITIONS, {"golden": golden.id}).all()
     summed = [p for p in positions if p.numerator is not None]
-    values = {"positions": [p.id for p in summed], "known": moment.known_at or until + timedelta(days=1)}
+    values = {"positions": [p.id for p in summed], "known": moment.known_at or datetime.max.replace(tzinfo=UTC)}
     facts: dict[int, list[Row[Any]]] = defaultdict(list)
     for fact in session.execute(_FACTS, values):
         facts[fact.position_id].append(fact)

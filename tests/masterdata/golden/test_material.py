@@ -120,6 +120,17 @@ def test_history_steps_through_facts_and_estimates_before_the_first(shop: Shop) 
     ]
 
 
+def test_history_up_to_a_past_day_holds_what_arrived_later(shop: Shop) -> None:
+    a = shop.plant("a")
+    shop.material(a, "X")
+    known = shop.observe(a, {"item": "X", "quantity": 10}, at=NOW - 10 * DAY)
+    number, then = shop.goldens()["a", "X"], NOW - 5 * DAY
+    found = service.get_history(shop.session, number, moment=Moment(as_of=then))
+    assert [int(p.quantity) for p in found.points] == [10, 10]
+    unknown = Moment(as_of=then, known_at=known - DAY)
+    assert service.get_history(shop.session, number, moment=unknown).points == []
+
+
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 9), st.integers(-5, 5)), max_size=12))
 def test_the_last_step_is_what_the_ledger_holds(given_facts: list[tuple[bool, int, int]]) -> None:
     facts = sorted(
