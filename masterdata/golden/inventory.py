@@ -128,8 +128,8 @@ def _cell(organisation: str, on_hand: str, is_held: str, ratio: str) -> str:
     return members({"organisation": organisation, "on_hand": figure(on_hand), "state": state})
 
 
-_UNRATED = members({"amount": figure("x.amount"), "currency": token("x.currency")})
-_APART = members({"unit": token("x.unit"), "on_hand": figure("x.on_hand"), "available": figure("x.available")})
+_UNRATED = members({"amount": figure("x.amount"), "currency": words("x.currency")})
+_APART = members({"unit": words("x.unit"), "on_hand": figure("x.on_hand"), "available": figure("x.available")})
 
 _ROW_JSON = members(
     {

@@ -11,7 +11,7 @@ def words(expression: str) -> str:
 
 
 def token(expression: str) -> str:
-    """A word of our own making (a number, code, state, date): nothing in it needs escaping."""
+    """A word of our own making (a number, state, date): nothing in it needs escaping."""
     return f"coalesce('\"' || ({expression}) || '\"', 'null')"
 
 

@@ -58,6 +58,14 @@ def test_units_without_factor_and_currencies_without_rate_stand_apart(shop: Shop
     assert row.value.unpriced == 1
 
 
+def test_units_are_shown_as_their_source_spells_them(shop: Shop) -> None:
+    a = shop.plant("a")
+    shop.material(a, "A1")
+    shop.observe(a, {"item": "A1", "quantity": 2, "unit": '3/4" \\'})
+    (row,) = service.list_inventory(shop.session, InventoryQuery()).items
+    assert [apart.unit for apart in row.apart] == ['3/4" \\']
+
+
 def _filled(shop: Shop) -> Any:
     a, b = shop.plant("a", rank=1), shop.plant("b", rank=2, read=NOW - timedelta(minutes=90))
     for plant, item, cost, klass in (
