@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow as pa
+
+from connectors import observations
 from connectors.contract import EVENT_LINES_MAX, BatchHeader, Sync, utc_text
 from connectors.cursor import Cursor
 from connectors.mapping import Mapping
 from connectors.sources.base import Page, Source
-from connectors.spool import Group, Spool, StreamState, Writing
+from connectors.spool import Part, Spool, StreamState, Writing
 from connectors.tables import to_arrow
 from connectors.transform import Transform
 
@@ -61,17 +64,18 @@ class _Read:
     traceparent: str
     observed_at: datetime | None = None
 
-    def header(self, group: Group, facts: dict[str, Any]) -> BatchHeader:
+    def header(self, part: Part, facts: dict[str, Any]) -> BatchHeader:
+        (organisation, coverage), at = part
         mapping, spec = self.parts.mapping, self.parts.mapping.spec.streams[self.stream]
         return BatchHeader(
             system=self.parts.system,
-            organisation=group[0],
-            coverage=group[1],
+            organisation=organisation,
+            coverage=coverage,
             stream=self.stream,
             sync=self.sync,
             counts=spec.counts,
-            observed_at=self.observed_at or self.began,
-            clock="source" if self.observed_at else "agent",
+            observed_at=at or self.observed_at or self.began,
+            clock="source" if at or self.observed_at else "agent",
             cursor=self.cursor.value,
             mapping=mapping.name,
             mapping_sha256=mapping.sha256,
@@ -116,7 +120,7 @@ def _read_set(read: _Read, pages: Iterator[Page]) -> Outcome:
         except BaseException:
             writing.discard()
             raise
-        rows = sum(writing.groups.values())
+        rows = writing.rows
         if not writing.groups:
             return Outcome(0, ())
         return Outcome(rows, tuple(writing.commit(read.header, read.state(), unchanged=lambda h: _unchanged(read, h))))
@@ -130,17 +134,32 @@ def _pour(read: _Read, pages: Iterator[Page], transform: Transform, writing: Wri
         if rows and not joined:
             _look_up(read.parts, read.stream, transform)
             joined = True
-        _map_page(transform, writing, page, rows)
+        _map_page(read, transform, writing, page, rows)
 
 
-def _map_page(transform: Transform, writing: Writing, page: Page, rows: Sequence[tuple[Any, ...]]) -> None:
+def _map_page(read: _Read, transform: Transform, writing: Writing, page: Page, rows: Sequence[tuple[Any, ...]]) -> None:
     with _mapping_slots:
         if rows:
             for group, table in transform.page(to_arrow(page.columns, rows)):
-                writing.append(group, table)
+                for at, part in _instants(read, page.columns, rows, table):
+                    writing.append(group, part, at)
         if page.skipped:
             for group, table in transform.skipped(list(page.skipped)):
                 writing.append(group, table)
+
+
+def _instants(
+    read: _Read, columns: Sequence[str], rows: Sequence[tuple[Any, ...]], table: pa.Table
+) -> Iterable[tuple[datetime | None, pa.Table]]:
+    """What goes into one batch: all of it, but pushed balances by the instants they were true at."""
+    if not _observes(read):
+        return [(None, table)]
+    position = list(columns).index("_received_at")
+    return observations.by_instant(table, [datetime.fromisoformat(row[position]) for row in rows])
+
+
+def _observes(read: _Read) -> bool:
+    return read.sync == "event" and read.stream == observations.STREAM
 
 
 def _look_up(parts: SystemParts, stream: str, transform: Transform) -> None:
@@ -178,10 +197,10 @@ def _unchanged(read: _Read, header: BatchHeader) -> bool:
 def _read_events(read: _Read, pages: Iterator[Page]) -> Outcome:
     """Pushed rows: small batches, each durable by itself, so that the hub takes each in one call."""
     outcome: list[BatchHeader] = []
-    rows = 0
+    rows, most = 0, observations.LINES_MAX if _observes(read) else EVENT_LINES_MAX
     for page in pages:
-        for first in range(0, max(len(page.rows), 1), EVENT_LINES_MAX):
-            lines = page.rows[first : first + EVENT_LINES_MAX]
+        for first in range(0, max(len(page.rows), 1), most):
+            lines = page.rows[first : first + most]
             skipped = page.skipped if first == 0 else ()
             if lines or skipped:
                 batches = _keep_events(read, Page(page.columns, lines, page.observed_at, skipped))

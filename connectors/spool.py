@@ -88,7 +88,9 @@ class _Body:
 
 
 Group = tuple[str, str]
-MakeHeader = Callable[[Group, dict[str, Any]], BatchHeader]
+# A group's batch; of pushed balances the batch of one instant.
+Part = tuple[Group, datetime | None]
+MakeHeader = Callable[[Part, dict[str, Any]], BatchHeader]
 
 
 class Spool:
@@ -230,25 +232,29 @@ class Spool:
 
 @dataclass
 class Writing:
-    """The bodies of one read, one per organisation and coverage, not yet known to anyone."""
+    """The bodies of one read, one per organisation, coverage and instant, not yet known to anyone."""
 
     spool: Spool
     stream: str
     schema: pa.Schema
-    _bodies: dict[Group, _Body] = field(default_factory=dict)
-    _ids: dict[Group, UUID] = field(default_factory=dict)
+    _bodies: dict[Part, _Body] = field(default_factory=dict)
+    _ids: dict[Part, UUID] = field(default_factory=dict)
 
-    def append(self, group: Group, table: pa.Table) -> None:
-        """Add rows; an empty table only opens the group's batch."""
+    def append(self, group: Group, table: pa.Table, at: datetime | None = None) -> None:
+        """Add rows, `at` an instant of their own or that of the read; an empty table only opens the group's batch."""
         with _disk(self.spool.folder, self.discard):
-            body = self._bodies.get(group) or self._open(group)
+            body = self._bodies.get((group, at)) or self._open((group, at))
             body.writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
             body.rows += table.num_rows
 
     @property
-    def groups(self) -> dict[Group, int]:
-        """Rows by group so far."""
-        return {group: body.rows for group, body in self._bodies.items()}
+    def groups(self) -> set[Group]:
+        """The groups that have a batch so far."""
+        return {group for group, _ in self._bodies}
+
+    @property
+    def rows(self) -> int:
+        return sum(body.rows for body in self._bodies.values())
 
     def commit(
         self, make: MakeHeader, state: StreamState, *, unchanged: Callable[[BatchHeader], bool] | None = None
@@ -256,7 +262,7 @@ class Writing:
         """Close and flush the bodies, then make them and the cursor durable in one step. `unchanged` may drop a
         batch that says what the last one said."""
         with _disk(self.spool.folder, self.discard):
-            headers = [self._close(group, make) for group in self._bodies]
+            headers = [self._close(part, make) for part in self._bodies]
             kept = [h for h in headers if not (unchanged and unchanged(h))]
             _sync(self.spool.bodies)
             self.spool.keep(self.stream, kept, state)
@@ -267,23 +273,23 @@ class Writing:
 
     def discard(self) -> None:
         """Forget all that was written."""
-        for group, body in self._bodies.items():
+        for part, body in self._bodies.items():
             with suppress(OSError):  # the disk may be full; the file goes anyway
                 body.writer.close()
             body.path.unlink(missing_ok=True)
-            (self.spool.bodies / f"{self._ids[group]}.parquet").unlink(missing_ok=True)
+            (self.spool.bodies / f"{self._ids[part]}.parquet").unlink(missing_ok=True)
         self._bodies.clear()
 
-    def _open(self, group: Group) -> _Body:
-        self._ids[group] = uuid4()
-        path = self.spool.bodies / f"{self._ids[group]}.part"
+    def _open(self, part: Part) -> _Body:
+        self._ids[part] = uuid4()
+        path = self.spool.bodies / f"{self._ids[part]}.part"
         fields = [name for name in self.schema.names if name not in ENVELOPE]
         body = _Body(path, pq.ParquetWriter(path, self.schema, compression="zstd", use_dictionary=fields))
-        self._bodies[group] = body
+        self._bodies[part] = body
         return body
 
-    def _close(self, group: Group, make: MakeHeader) -> BatchHeader:
-        body = self._bodies[group]
+    def _close(self, part: Part, make: MakeHeader) -> BatchHeader:
+        body = self._bodies[part]
         body.writer.close()
         digest = hashlib.sha256()
         with body.path.open("r+b") as file:
@@ -291,13 +297,13 @@ class Writing:
                 digest.update(chunk)
             os.fsync(file.fileno())
         facts = {
-            "batch_id": self._ids[group],
+            "batch_id": self._ids[part],
             "rows": body.rows,
             "size": body.path.stat().st_size,
             "sha256": digest.hexdigest(),
         }
-        body.path.rename(self.spool.bodies / f"{self._ids[group]}.parquet")
-        return make(group, facts)
+        body.path.rename(self.spool.bodies / f"{self._ids[part]}.parquet")
+        return make(part, facts)
 
 
 def _move(path: Path, folder: Path) -> None:

@@ -60,13 +60,8 @@ class Pusher:
             return 0
         lines = [_movement(row) for row in rows]
         keys = sorted({(row[4], row[5], row[6], row[7]) for row in rows})
-        for key in keys:
-            lines += [
-                _balance(row)
-                for row in con.execute(
-                    f"{_BALANCES} where (s.code, s.place, s.lot, s.owner) = (%s, %s, %s, %s)".encode(), key
-                )
-            ]
+        moved = con.execute(f"{_BALANCES} {_OF_KEYS}".encode(), [list(part) for part in zip(*keys, strict=True)])
+        lines += [_balance(row) for row in moved]
         self._post(client, lines)
         con.execute("update move set sent = true where id = any(%s)", [[row[0] for row in rows]])
         con.commit()
@@ -78,9 +73,12 @@ class Pusher:
             client.post(self._url, content=body.encode(), headers=self._headers).raise_for_status()
 
 
+# True at the newest booking of the same snapshot of the books.
 _BALANCES = """select s.code, s.place, s.lot, s.owner, p.status, i.unit, s.quantity, s.reserved, s.expires_on,
-    s.updated_at
+    (select greatest((select max(at) from move), max(updated_at)) from stock)
 from stock s join item i on i.code = s.code join place p on p.code = s.place"""
+_OF_KEYS = """where (s.code, s.place, s.lot, s.owner) in (
+    select * from unnest(%s::varchar[], %s::varchar[], %s::varchar[], %s::varchar[])) order by 1, 2, 3, 4"""
 
 
 def _balance(row: tuple[Any, ...]) -> dict[str, Any]:

@@ -74,7 +74,8 @@ class LiteralSource:
         at = COLUMNS.index("at")
         rows = [r for r in self.rows if since is None or str(r[at]) >= since]
         for first in range(0, len(rows), self.page_rows):
-            yield Page(COLUMNS, rows[first : first + self.page_rows], self.observed_at)
+            page = [(*row, AT.isoformat()) for row in rows[first : first + self.page_rows]]
+            yield Page((*COLUMNS, "_received_at"), page, self.observed_at)
         if self.error:
             raise self.error
 

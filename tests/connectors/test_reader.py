@@ -94,6 +94,25 @@ def test_incremental_reads_bring_every_row_once(
     assert sorted(got) == list(range(1, number + 1))
 
 
+def test_pushed_balances_are_observed_at_their_own_instants_and_the_last_of_a_key_counts(tmp_path: Path) -> None:
+    early, late = "2026-01-31T09:59:59+08:00", "2026-01-31T10:00:00+08:00"
+    rows = [stock("A", 100, at=late), stock("A", 98, at=late), stock("B", 5, at=late), stock("A", 90, at=early)]
+    made = parts(tmp_path, LiteralSource([*rows, stock("B", 7), stock("B", 6, at="2026-02-01")], page_rows=9))
+    read_stream(made, STREAM, "event")
+    got = [(b.header.observed_at.isoformat(), quantities(b)) for b in spooled(made)]
+    assert got == [
+        ("2026-01-31T01:59:59+00:00", [90]),
+        ("2026-01-31T02:00:00+00:00", [98, 6]),
+    ], "one without an instant, or with one to come, was true when it was received"
+
+
+def test_an_unreadable_pushed_balance_stays_beside_the_others(tmp_path: Path) -> None:
+    made = parts(tmp_path, LiteralSource([stock("A", "x"), stock("A", 98)]))
+    read_stream(made, STREAM, "event")
+    (batch,) = spooled(made)
+    assert pq.read_table(batch.path)["quantity"].to_pylist() == [None, 98]
+
+
 def test_a_lookup_of_mixed_types_joins_as_text(tmp_path: Path) -> None:
     lookup = Page(("code", "unit"), [("A", 7), ("B", "kg")])
     made = parts(tmp_path, LiteralSource([stock("A", 1), stock("B", 2)], lookup=lookup))

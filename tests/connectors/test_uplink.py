@@ -28,9 +28,8 @@ def link(running: Running) -> Iterator[Uplink]:
 
 
 def spooled(folder: Path, rows: int = 3, sync: str = "full") -> Spooled:
-    made = parts(
-        folder, LiteralSource([stock("A", f"{n}.50", at=f"2026-01-01 10:{n:02}:00") for n in range(1, rows + 1)])
-    )
+    at = "2026-01-01 10:01:00"
+    made = parts(folder, LiteralSource([stock("A", f"{n}.50", wh=f"W{n}", at=at) for n in range(1, rows + 1)]))
     read_stream(made, "stock_positions", sync)  # type: ignore[arg-type]
     return made.spool.batches("ready")[0]
 
@@ -76,7 +75,7 @@ def test_events_go_in_one_call_with_exact_decimals(link: Uplink, hub: FakeHub, t
     link.send(batch)
     link.send(batch)
     ((batch_id, body),) = hub.events.items()
-    assert batch_id == str(batch.header.batch_id) and body["observed_at"].startswith("2026-01-31T02:00:00")
+    assert batch_id == str(batch.header.batch_id) and body["observed_at"] == "2026-01-01T02:01:00Z"
     assert [line["quantity"] for line in body["lines"]] == ["1.5", "2.5"]
     assert body["lines"][0]["_raw"]["qty"] == "1.50" and "_row" not in body["lines"][0]
     assert body["lines"][0]["modified_at"] == "2026-01-01T02:01:00.000000+00:00"
