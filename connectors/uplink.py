@@ -68,7 +68,7 @@ class Uplink:
     def enrol(self, code: str, public_key: dict[str, Any], name: str) -> dict[str, Any]:
         """Trade a one-time code for an agent id and its systems."""
         answer = self._call("POST", "/v1/agents/enrol", json={"code": code, "public_key": public_key, "name": name})
-        return dict(answer.body)
+        return self._said(answer, "agent_id")
 
     def send(self, batch: Spooled) -> None:
         """Deliver one batch. Returns when the hub has it durably; raises Unavailable or Refused."""
@@ -87,7 +87,7 @@ class Uplink:
         after = ""
         while True:
             path = f"/v1/agents/self/batches?system={quote(system)}" + (f"&after={quote(after)}" if after else "")
-            body = self._call("GET", path).body
+            body = self._said(self._call("GET", path), "batches")
             ids = [str(b["batch_id"]) for b in body["batches"]]
             known.update(ids)
             after = body.get("next") or ""
@@ -97,8 +97,8 @@ class Uplink:
     def _upload(self, batch: Spooled) -> None:
         url = f"/v1/batches/{batch.header.batch_id}"
         answer = self._call("PUT", url, json=batch.header.model_dump(mode="json"), trace=batch.header.traceparent)
-        body = answer.body or {}
-        if body.get("state", "announced") != "announced":
+        body = self._said(answer, "state")
+        if body["state"] != "announced":
             return
         self._send_body(batch, f"{url}/body", int(body.get("upload_offset") or 0))
 
@@ -115,7 +115,15 @@ class Uplink:
                 restarts += answer.status in {409, 422}
                 if restarts > 3:
                     raise Refused(_words(answer))
-                offset = 0 if answer.status == 422 else int(answer.headers.get("upload-offset", offset + len(chunk)))
+                offset = self._next_offset(answer, offset)
+
+    def _next_offset(self, answer: _Answer, offset: int) -> int:
+        if answer.status == 422:
+            return 0
+        there = answer.headers.get("upload-offset", str(offset))
+        if not there.isdigit() or (answer.status != 409 and int(there) <= offset):
+            raise self._stranger(answer)
+        return int(there)
 
     def _chunk(self, url: str, batch: Spooled, offset: int, chunk: bytes) -> _Answer:
         headers = {
@@ -132,13 +140,15 @@ class Uplink:
         lines = [_line(row) for row in pq.read_table(batch.path).to_pylist()]
         fields = header.model_dump(mode="json", include=_EVENT_FIELDS)
         content = json.dumps({**fields, "lines": lines}, ensure_ascii=False).encode()
-        self._call(
+        answer = self._call(
             "POST",
             "/v1/events",
             content=content,
             headers={"Content-Type": "application/json"},
             trace=header.traceparent,
         )
+        if self._said(answer, "batch_id")["batch_id"] != str(header.batch_id):
+            raise self._stranger(answer)
 
     def _call(
         self,
@@ -175,7 +185,16 @@ class Uplink:
         if answer.status in {408, 425, 429} or answer.status >= 500:
             wish = answer.headers.get("retry-after", "")
             return Unavailable(_words(answer), float(wish) if wish.isdigit() else None)
-        return Refused(_words(answer))
+        return Refused(_words(answer)) if answer.status >= 400 else self._stranger(answer)
+
+    def _said(self, answer: _Answer, field: str) -> dict[str, Any]:
+        """The answer's JSON object, which must have `field`: a proxy or a portal may answer 200 in the hub's place."""
+        if not isinstance(answer.body, dict) or field not in answer.body:
+            raise self._stranger(answer)
+        return answer.body
+
+    def _stranger(self, answer: _Answer) -> Unavailable:
+        return Unavailable(f"what answers {answer.status} at {self._client.base_url} is not the hub")
 
 
 def _body(response: httpx.Response) -> Any:

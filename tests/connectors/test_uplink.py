@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from connectors import identity, uplink
@@ -86,6 +87,26 @@ def test_what_an_answer_means(link: Uplink, hub: FakeHub, tmp_path: Path, status
     hub.faults = [status]
     with pytest.raises(error, match=f"the hub answers {status}: Fault — planned {status}"):
         link.send(spooled(tmp_path))
+
+
+PORTAL = [(200, {}), (302, {"Location": "/login"}), (204, {}), (204, {"Upload-Offset": "0"})]
+
+
+@pytest.mark.parametrize("sync", ["full", "event"])
+@pytest.mark.parametrize(("status", "headers"), PORTAL)
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_what_is_not_the_hub_acknowledges_and_parks_nothing(
+    tmp_path: Path, sync: str, status: int, headers: dict[str, str], method: str
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "PUT" and method == "PATCH":
+            return httpx.Response(200, json={"state": "announced", "upload_offset": 0})
+        return httpx.Response(status, headers=headers, html="<p>Please log in</p>" if status != 204 else None)
+
+    link = Uplink("http://hub", None, httpx.MockTransport(answer))
+    with pytest.raises(Unavailable, match=f"what answers {status} at http://hub is not the hub"):
+        link.send(spooled(tmp_path, sync=sync))
+    link.close()
 
 
 def test_an_unknown_agent_parks_nothing(link: Uplink, hub: FakeHub, tmp_path: Path) -> None:
