@@ -34,7 +34,8 @@ log = structlog.get_logger(__name__)
 
 
 def issue(session: Session, person_id: UUID, organisation_id: UUID, purpose: Purpose) -> str:
-    """A new link's address. The session must act for `organisation_id`, the person's home."""
+    """A new link's address. The session must act for `organisation_id`, one of the person's keepers; once they belong
+    to an organisation that it does not cover, the link opens nothing."""
     token = new_token()
     link = OneTimeLink(
         id=new_id(),
@@ -48,6 +49,13 @@ def issue(session: Session, person_id: UUID, organisation_id: UUID, purpose: Pur
     session.flush()
     log.info("one_time_link_made", person=str(person_id), purpose=purpose)
     return f"{base_url()}/set-password?token={token}"
+
+
+def keeper(session: Session, person_id: UUID) -> UUID:
+    """The nearest organisation that covers the person's home and every membership: its administrators alone may see
+    their links."""
+    found: UUID = session.execute(text("select (identity_keepers(:id))[1]"), {"id": person_id}).scalar_one()
+    return found
 
 
 def base_url() -> str:
@@ -86,6 +94,7 @@ def request_reset(new_session: Callable[[], Session], email: str, address: str) 
         account = session.execute(text("select * from identity_account(:email)"), {"email": email}).one_or_none()
         if account is None:
             return
-        set_tenancy(session, Tenancy((account.organisation_id,), account.organisation_id, account.id))
-        link = issue(session, account.id, account.organisation_id, "reset")
-        send(session, account.organisation_id, email, Letter("reset", account.locale, account.name, link))
+        keeper_id = keeper(session, account.id)
+        set_tenancy(session, Tenancy((keeper_id,), keeper_id, account.id))
+        link = issue(session, account.id, keeper_id, "reset")
+        send(session, keeper_id, email, Letter("reset", account.locale, account.name, link))

@@ -138,13 +138,19 @@ def remove_member(session: Session, caller: Principal, organisation_id: UUID | N
 
 
 def send_reset(session: Session, caller: Principal, organisation_id: UUID | None, person_id: UUID) -> None:
-    """A new link by mail, or on the outbox page; the home organisation's right alone."""
-    acting = _acting(session, caller, organisation_id)
-    person = get_member(session, acting, person_id).person
-    _only_home(person, acting)
+    """A new link by mail, or on the keeper's outbox page. Raises Forbidden where the person belongs to an organisation
+    that the caller does not administer: whoever sees the link may use it."""
+    person = get_member(session, _acting(session, caller, organisation_id), person_id).person
+    keeper_id = links.keeper(session, person_id)
+    if keeper_id not in caller.readable:
+        raise Forbidden(
+            "This person also belongs to organisations that you do not administer. An administrator of the "
+            "organisation above them all can send the link."
+        )
+    act_for(session, caller, keeper_id)
     purpose: links.Purpose = "reset" if person.password_hash else "set_password"
-    link = links.issue(session, person.id, acting, purpose)
-    send(session, acting, person.email, Letter("reset", person.locale, person.name, link))
+    link = links.issue(session, person.id, keeper_id, purpose)
+    send(session, keeper_id, person.email, Letter("reset", person.locale, person.name, link))
 
 
 def _acting(session: Session, caller: Principal, organisation_id: UUID | None) -> UUID:
@@ -170,4 +176,4 @@ def _not_self(caller: Principal, person_id: UUID, what: str) -> None:
 
 def _only_home(person: Person, organisation_id: UUID) -> None:
     if person.organisation_id != organisation_id:
-        raise Forbidden("Only the person's home organisation may reset or disable the account.")
+        raise Forbidden("Only the person's home organisation may disable the account.")

@@ -75,17 +75,45 @@ def test_a_short_password_does_not_spend_the_link(client, world) -> None:
     assert client.post("/v1/passwords", json={"token": token, "password": NEW}).status_code == 201
 
 
-def test_only_the_home_organisation_resets_an_account(client, world, sign_in) -> None:
+def test_only_the_home_organisation_disables_an_account(client, world, sign_in) -> None:
     shared = world.person("ann@alpha.example", "planner", at=world.a)
     world.member(shared, "planner", at=world.b)
     world.person("boss@beta.example", "admin", at=world.b)
-    world.person("boss@alpha.example", "admin", at=world.a)
     sign_in("boss@beta.example")
-    assert client.post(f"/v1/people/{shared}/password-reset").status_code == 403
     assert client.patch(f"/v1/people/{shared}", json={"is_disabled": True}).status_code == 403
+
+
+def test_who_belongs_to_more_than_the_caller_administers_is_reset_from_above(client, world, sign_in) -> None:
+    promoted = world.person("ann@alpha.example", "planner", at=world.a)
+    world.member(promoted, "admin", at=GROUP)
+    world.person("boss@alpha.example", "admin", at=world.a)
+    world.person("root@group.example", "admin", at=GROUP)
     sign_in("boss@alpha.example")
-    assert client.post(f"/v1/people/{shared}/password-reset").status_code == 202
-    assert [m.recipient for m in mails(world, world.a)] == ["ann@alpha.example"]
+    answer = client.post(f"/v1/people/{promoted}/password-reset")
+    assert (answer.status_code, "above them all" in answer.json()["detail"]) == (403, True)
+    sign_in("root@group.example")
+    for organisation in (world.a, GROUP):
+        answer = client.post(f"/v1/people/{promoted}/password-reset?organisation_id={organisation}")
+        assert answer.status_code == 202
+    assert (len(mails(world, world.a)), len(mails(world, GROUP))) == (0, 2)
+
+
+def test_a_forgotten_password_is_mailed_from_above_all_memberships(client, world) -> None:
+    promoted = world.person("ann@alpha.example", "planner", at=world.a)
+    world.member(promoted, "admin", at=GROUP)
+    client.post("/v1/password-resets", json={"email": "ann@alpha.example"})
+    assert mails(world, world.a) == []
+    (mail,) = mails(world, GROUP)
+    assert client.post("/v1/passwords", json={"token": token_in(mail.body), "password": NEW}).status_code == 201
+
+
+def test_a_link_made_before_a_promotion_opens_nothing_after_it(client, world) -> None:
+    person = world.person("ann@alpha.example", "planner", at=world.a)
+    client.post("/v1/password-resets", json={"email": "ann@alpha.example"})
+    token = token_in(mails(world, world.a)[0].body)
+    world.member(person, "admin", at=GROUP)
+    assert client.get(f"/set-password?token={token}").status_code == 404
+    assert client.post("/v1/passwords", json={"token": token, "password": NEW}).status_code == 404
 
 
 def test_the_first_administrator_is_made_until_somebody_can_sign_in(client, session) -> None:

@@ -71,16 +71,34 @@ FUNCTIONS = {
     "identity_knows_address(given uuid, at text)": """
         returns boolean language sql stable as $$
         select exists (select from login_session where person_id = given and address = at) $$""",
+    # The organisations at or above the person's home and all their memberships, the nearest first: whoever administers
+    # one of them may give the person a new password, and so is given nothing beyond what is theirs.
+    "identity_keepers(given uuid)": """
+        returns uuid[] language sql stable as $$
+        with recursive place (id) as (
+            select organisation_id from person where person.id = given
+            union
+            select organisation_id from membership where person_id = given
+        ), upward (origin, id, height) as (
+            select id, id, 0 from place
+            union all
+            select u.origin, o.parent_id, u.height + 1 from upward u join organisation o on o.id = u.id
+            where o.parent_id is not null
+        ), above (id, height) as (
+            select id, max(height) from upward group by id having count(*) = (select count(*) from place)
+        )
+        select array_agg(id order by height) from above $$""",
     "identity_link(given bytea)": """
         returns table (person_id uuid, email text, locale text, purpose text) language sql stable as $$
         select p.id, p.email, p.locale, l.purpose from one_time_link l join person p on p.id = l.person_id
-        where l.token_hash = given and l.used_at is null and l.expires_at > now() and p.disabled_at is null $$""",
+        where l.token_hash = given and l.used_at is null and l.expires_at > now() and p.disabled_at is null
+          and l.organisation_id = any (identity_keepers(p.id)) $$""",
     "identity_redeem_link(given bytea)": """
         returns table (person_id uuid, organisation_id uuid, purpose text) language sql as $$
         with used as (
             update one_time_link l set used_at = now() from person p
             where l.token_hash = given and l.used_at is null and l.expires_at > now()
-              and p.id = l.person_id and p.disabled_at is null
+              and p.id = l.person_id and p.disabled_at is null and l.organisation_id = any (identity_keepers(p.id))
             returning l.id, p.id as person_id, p.organisation_id, l.purpose
         ), older as (
             update one_time_link l set used_at = now() from used
