@@ -1,4 +1,4 @@
-"""What the kernel forgets after its time: events, kept answers, finished jobs; and mail that still waits."""
+"""What the kernel forgets after its time: events, kept answers, finished jobs, mail; and mail that still waits."""
 
 from __future__ import annotations
 
@@ -13,9 +13,15 @@ from hub.settings import settings
 
 log = structlog.get_logger("hub.housekeeping")
 JOB_DAYS = 7
+# As long as the links in them live at most.
+MAIL_DAYS = 7
 
 FORGET_KEYS = text(
     "delete from idempotency_key where organisation_id = :organisation "
+    "and created_at < clock_timestamp() - make_interval(days => :days)"
+)
+FORGET_MAIL = text(
+    "delete from mail where organisation_id = :organisation "
     "and created_at < clock_timestamp() - make_interval(days => :days)"
 )
 FORGET_JOBS = text(
@@ -41,6 +47,7 @@ def forget(engine: Engine) -> None:
     for organisation in organisations(engine):
         with unit_of_work(engine, Tenancy((organisation,), organisation)) as session:
             session.execute(FORGET_KEYS, {"organisation": organisation, "days": kept.idempotency_days})
+            session.execute(FORGET_MAIL, {"organisation": organisation, "days": MAIL_DAYS})
     log.info("retention_applied", events=events)
 
 

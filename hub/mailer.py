@@ -40,8 +40,8 @@ def list_unsent(session: Session, most: int = 200) -> list[Mail]:
 
 
 def send(session: Session, mail_id: UUID, deliver: Callable[[Mail], None]) -> bool:
-    """Send one mail, once: the row is locked meanwhile. A failure is kept in words and raised as Unavailable after
-    the row is flushed, so the caller commits it before trying again. False: already sent, or gone."""
+    """Send one mail, once: the row is locked meanwhile; what was sent is not kept, since links stand in it. False:
+    already sent, gone, or it failed, which is kept in words."""
     mail = session.get(Mail, mail_id, with_for_update=True)
     if mail is None or mail.sent_at is not None:
         return False
@@ -51,7 +51,7 @@ def send(session: Session, mail_id: UUID, deliver: Callable[[Mail], None]) -> bo
     except (OSError, smtplib.SMTPException) as error:
         mail.error = _in_words(error)
     else:
-        mail.sent_at, mail.error = datetime.now(UTC), None
+        mail.sent_at, mail.error, mail.body = datetime.now(UTC), None, ""
     session.flush()
     return mail.sent_at is not None
 

@@ -52,7 +52,7 @@ class Outbox(Base):
 
 
 class Mail(Base):
-    """A message to a person; sent by SMTP, or shown on the administrator's outbox page where there is none."""
+    """A message to a person; sent by SMTP and then without its body, or shown on the administrator's outbox page."""
 
     __tablename__ = "mail"
 

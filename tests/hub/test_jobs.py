@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from email.message import EmailMessage
 from typing import Any
 from uuid import UUID
 
@@ -229,12 +230,15 @@ def mail(db: Any) -> UUID:
 
 def test_mail_is_sent_once(committed_db: Any) -> None:
     mail_id = mail(committed_db)
-    sent: list[Mail] = []
+    sent: list[EmailMessage] = []
+
+    def keep(mail: Mail) -> None:
+        sent.append(mailer.message(mail, "Hub <hub@example.org>"))
+
     for expected in (True, False):
         with unit_of_work(committed_db.engine, Tenancy((GROUP,), GROUP)) as session:
-            assert mailer.send(session, mail_id, sent.append) is expected
-    assert len(sent) == 1
-    message = mailer.message(sent[0], "Hub <hub@example.org>")
+            assert mailer.send(session, mail_id, keep) is expected
+    (message,) = sent
     assert (message["To"], message["Subject"], message.get_content()) == ("li@example.org", "密码", "你好\nhello\n")
 
 
@@ -259,6 +263,23 @@ def test_mail_that_cannot_be_sent_says_why_and_waits(committed_db: Any, error: E
     assert says in (waiting.error or "")
     assert "hunter2" not in (waiting.error or "")
     assert waiting.attempts == 1
+
+
+def test_text_of_a_sent_mail_is_not_kept(committed_db: Any) -> None:
+    mail_id = mail(committed_db)
+    with unit_of_work(committed_db.engine, Tenancy((GROUP,), GROUP)) as session:
+        mailer.send(session, mail_id, lambda _: None)
+        assert session.execute(text("select body from mail")).scalar_one() == ""
+
+
+def test_mail_is_forgotten_when_its_link_must_be_dead(committed_db: Any) -> None:
+    old, new = mail(committed_db), mail(committed_db)
+    with unit_of_work(committed_db.engine, Tenancy((GROUP,), GROUP)) as session:
+        age = text("update mail set created_at = now() - make_interval(days => 7, mins => 1) where id = :id")
+        session.execute(age, {"id": old})
+    housekeeping.forget(committed_db.engine)
+    with unit_of_work(committed_db.engine, Tenancy((GROUP,), GROUP)) as session:
+        assert [waiting.id for waiting in mailer.list_unsent(session)] == [new]
 
 
 def test_retention_passes_over_every_organisation(committed_db: Any) -> None:
