@@ -16,11 +16,12 @@ from connectors.contract import EVENT_LINES_MAX, BatchHeader, Sync, utc_text
 from connectors.cursor import Cursor
 from connectors.mapping import Mapping
 from connectors.sources.base import Page, Source
-from connectors.spool import Part, Spool, StreamState, Writing
+from connectors.spool import Group, Part, Spool, StreamState, Writing
 from connectors.tables import to_arrow
 from connectors.transform import Transform
 
 HEARTBEAT_SECONDS = 15.0
+UNASSIGNED_SHOWN = 100
 
 # Mapping a page is local work: two at a time keep memory bounded, however many streams are due.
 _mapping_slots = threading.BoundedSemaphore(2)
@@ -63,6 +64,8 @@ class _Read:
     cursor: Cursor
     traceparent: str
     observed_at: datetime | None = None
+    unassigned: list[pa.Table] = field(default_factory=list)
+    held: set[Group] = field(default_factory=set)
 
     def header(self, part: Part, facts: dict[str, Any]) -> BatchHeader:
         (organisation, coverage), at = part
@@ -141,11 +144,22 @@ def _map_page(read: _Read, transform: Transform, writing: Writing, page: Page, r
     with _mapping_slots:
         if rows:
             for group, table in transform.page(to_arrow(page.columns, rows)):
+                if group is None:
+                    _keep_unassigned(read, transform, writing, table)
+                    continue
                 for at, part in _instants(read, page.columns, rows, table):
                     writing.append(group, part, at)
         if page.skipped:
-            for group, table in transform.skipped(list(page.skipped)):
-                writing.append(group, table)
+            _keep_unassigned(read, transform, writing, transform.skipped(list(page.skipped)))
+
+
+def _keep_unassigned(read: _Read, transform: Transform, writing: Writing, table: pa.Table) -> None:
+    """Rows of which nobody knows whose they are travel in one batch; a few of them are kept for the others."""
+    group = transform.fallback_group()
+    read.held.add(group)
+    writing.append(group, table)
+    if sum(t.num_rows for t in read.unassigned) < UNASSIGNED_SHOWN:
+        read.unassigned.append(table.slice(0, UNASSIGNED_SHOWN))
 
 
 def _instants(
@@ -172,9 +186,12 @@ def _look_up(parts: SystemParts, stream: str, transform: Transform) -> None:
 
 
 def _complete(read: _Read, transform: Transform, writing: Writing) -> None:
-    """Empty batches: a full read speaks for every coverage seen before, an incremental one shows that it is alive."""
+    """Empty batches: a full read speaks for every coverage seen before, an incremental one shows that it is alive.
+    A row of unknown coverage is missing in any of them: each full batch holds it, so that the hub zeroes nothing."""
     known = read.parts.spool.covered(read.stream)
     if read.sync == "full":
+        for group in (writing.groups | known.keys()) - read.held if read.unassigned else ():
+            writing.append(group, pa.concat_tables(read.unassigned))
         silent = [g for g in known if g not in writing.groups]
         if not known and not writing.groups:
             silent = [transform.fallback_group()]

@@ -93,8 +93,9 @@ class Transform:
         """Make a whole table known under its name."""
         self._db.register(table, concat(pages))
 
-    def page(self, table: pa.Table) -> Iterator[tuple[Group, pa.Table]]:
-        """Common records of one page of the driving table, split by organisation and coverage."""
+    def page(self, table: pa.Table) -> Iterator[tuple[Group | None, pa.Table]]:
+        """Common records of one page of the driving table, split by organisation and coverage; those of which that
+        cannot be told come last, under None."""
         numbers = pa.array(range(self._next_row, self._next_row + table.num_rows), pa.int64())
         self._next_row += table.num_rows
         table = self._steady(table)
@@ -105,15 +106,15 @@ class Transform:
             mapped = pa.concat_tables([mapped, self._lost(table.column_names)])
         yield from self._grouped(mapped)
 
-    def skipped(self, records: list[Skipped]) -> Iterator[tuple[Group, pa.Table]]:
-        """Rows for records the source could not read: raw text and reason, no field."""
+    def skipped(self, records: list[Skipped]) -> pa.Table:
+        """Rows for records the source could not read: raw text and reason, no field, of no known group."""
         first, self._next_row = self._next_row, self._next_row + len(records)
         columns = {
             "_row": range(first, self._next_row),
             "_raw": [raw_json(dict(r.raw)) for r in records],
             "_problem": [f"{r.where}: {r.reason}" for r in records],
         }
-        yield self.fallback_group(), self._complete(pa.table({k: pa.array(v) for k, v in columns.items()}))
+        return self._complete(pa.table({k: pa.array(v) for k, v in columns.items()}))
 
     def fallback_group(self) -> Group:
         """Where rows belong whose own organisation and coverage cannot be told."""
@@ -183,16 +184,9 @@ class Transform:
             f"FROM ({inner} FROM {self.spec.from_} WHERE {keep})"
         )
         try:
-            table = self._db.sql(query).to_arrow_table()
+            return self._db.sql(query).to_arrow_table()
         except duckdb.Error as error:
             raise self._explain(error) from None
-        return self._default_split(table)
-
-    def _default_split(self, table: pa.Table) -> pa.Table:
-        group = dict(zip(("_organisation", "_coverage"), self.fallback_group(), strict=True))
-        for name, value in group.items():
-            table = table.set_column(table.column_names.index(name), name, pc.fill_null(table[name], value))
-        return table
 
     def _complaint(self, column: _Column) -> str:
         return f"{column.name} cannot be read as {column.type} ({self.mapping.name}, line {column.line}): "
@@ -221,18 +215,19 @@ class Transform:
 
     def _lost(self, names: list[str]) -> pa.Table:
         """Driving rows that an inner join drops: they must not vanish, so they travel with a problem."""
-        alias, (organisation, coverage) = self.spec.alias, self.fallback_group()
+        alias = self.spec.alias
         problem = f"a join loses this row ({self.mapping.name}, line {self._line('from')}); use a left join"
-        split = f"{literal(organisation)} AS _organisation, {literal(coverage)} AS _coverage"
-        empty = ", ".join(f"CAST(NULL AS {c.type}) AS {identifier(c.name)}" for c in self._fields)
+        empty = ", ".join(f"CAST(NULL AS {c.type}) AS {identifier(c.name)}" for c in [*self._split, *self._fields])
         query = (
             f"SELECT {alias}._row AS _row, {self._raw(names)} AS _raw, {literal(problem)} AS _problem, "
-            f"{split}, {empty} FROM {self.spec.driving} AS {alias} "
+            f"{empty} FROM {self.spec.driving} AS {alias} "
             f"WHERE {alias}._row NOT IN (SELECT {alias}._row FROM {self.spec.from_})"
         )
         return self._db.sql(query).to_arrow_table()
 
-    def _grouped(self, mapped: pa.Table) -> Iterator[tuple[Group, pa.Table]]:
+    def _grouped(self, mapped: pa.Table) -> Iterator[tuple[Group | None, pa.Table]]:
+        told = pc.and_(pc.is_valid(mapped["_organisation"]), pc.is_valid(mapped["_coverage"]))
+        untold, mapped = mapped.filter(pc.invert(told)), mapped.filter(told)
         pairs = mapped.select(["_organisation", "_coverage"]).group_by(["_organisation", "_coverage"]).aggregate([])
         for pair in pairs.to_pylist():
             group = (pair["_organisation"], pair["_coverage"])
@@ -242,6 +237,8 @@ class Transform:
                 same = pc.and_(pc.equal(mapped["_organisation"], group[0]), pc.equal(mapped["_coverage"], group[1]))
                 rows = mapped.filter(same)
             yield group, self._complete(rows)
+        if untold.num_rows:
+            yield None, self._complete(untold)
 
     def _complete(self, table: pa.Table) -> pa.Table:
         """Exactly the contract's columns, those the mapping does not fill as NULL."""

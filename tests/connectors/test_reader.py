@@ -45,6 +45,20 @@ def test_a_coverage_gone_from_a_full_read_gets_an_empty_batch(tmp_path: Path) ->
     assert second == {("qingyu", "y"): 0, ("o", "x"): 0}, "and x, unchanged at the same instant, is not said twice"
 
 
+def test_a_row_of_unknown_coverage_is_in_every_batch_of_a_full_read(tmp_path: Path) -> None:
+    source = LiteralSource([stock("A", 1, org="a"), stock("B", 2, org="gone")])
+    made = parts(tmp_path, source, mapping(join="join"))
+    read_stream(made, STREAM, "full")
+    source.rows = [stock("A", 3, org="a"), stock("Z", 4, org="b"), stock("B", 5, org="b")]
+    read_stream(made, STREAM, "full")
+    problems = {b.header.organisation: pq.read_table(b.path)["_problem"].to_pylist() for b in spooled(made)[2:]}
+    assert {org: [bool(p) for p in found] for org, found in problems.items()} == {
+        "a": [False, True],
+        "b": [False, True],
+        "gone": [True],
+    }
+
+
 def test_an_empty_first_read_is_sent_as_such(tmp_path: Path) -> None:
     made = parts(tmp_path, LiteralSource())
     read_stream(made, STREAM, "full")
