@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -43,6 +45,10 @@ class Settings(BaseSettings):
         """What people open."""
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 - compared, not bound
         return self.public_url or f"http://{host}:{self.port}"
+
+    def today(self) -> date:
+        """The group's business day."""
+        return datetime.now(ZoneInfo(self.zone)).date()
 
 
 @cache

@@ -164,7 +164,7 @@ def _judge(work: Work) -> gate.Verdict:
     findings = [gate.unreadable(lost)] if lost and measured["stocked"] else []
     if gate.is_empty(measured):
         findings.append(gate.EMPTY)
-    elif measured["stocked"] and before:
+    elif measured["stocked"] and before is not None:
         findings += _expected(measured, work.coverage.limits)
     if not findings:
         return gate.Verdict(measured, ())

@@ -50,9 +50,10 @@ def is_released(batch: Batch) -> bool:
     return bool(batch.decision and batch.decision.get("release"))
 
 
-def rows_before(session: Session, batch: Batch) -> int:
-    """Rows of the last good full read of the same feed; 0 where there is none."""
-    return int(session.scalar(_BEFORE, _feed(batch)) or 0)
+def rows_before(session: Session, batch: Batch) -> int | None:
+    """Rows of the last good full read of the same feed; None where there is none."""
+    rows: int | None = session.scalar(_BEFORE, _feed(batch))
+    return rows
 
 
 def hold(session: Session, batch: Batch, coverage: Coverage, verdict: Verdict) -> None:

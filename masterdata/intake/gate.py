@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from hub.settings import settings
 from masterdata.intake.schemas import Consequence, Finding, Goods, Money
 from masterdata.ledger.batch import hashed
 
@@ -93,27 +94,53 @@ EMPTY = Finding(
     "The snapshot is empty, while this coverage holds stock.",
 )
 
+# Into the group's currency. Of one currency alone no rate is needed: figures are held against each other.
+_RATES = """
+rate as (
+    select c.currency, case when c.currency = %(currency)s or count(*) over () = 1 then 1 else e.rate end as rate
+    from (select distinct currency from source_material
+          where organisation_id = %(org)s and system_id = %(system)s and currency is not null) c
+    left join lateral (
+        select x.rate from exchange_rate x where x.currency = c.currency and x.rate_on <= %(today)s
+        order by x.rate_on desc, x.recorded_at desc limit 1) e on true)
+"""
+# What one of a material `m` in {unit} costs, out of the cost of its base unit.
+_EACH = """
+    left join golden_material g on g.id = m.golden_id
+    left join lateral (
+        select m.unit_cost as each where {unit} = coalesce(m.base_unit, g.unit, {unit})
+        union all
+        select m.unit_cost * r.numerator / r.denominator
+        from unit_ratio({unit}, coalesce(m.base_unit, g.unit), m.id, m.organisation_id) r
+        where {unit} <> coalesce(m.base_unit, g.unit, {unit}) and m.unit_cost is not null) c on true
+"""
+
 # Out of what the ledger found to differ (`seen`): what stays as it was is counted from the sums alone.
-_FIGURES = """
-with change as (
-    select s.listed as new, p.quantity as old, s.n = 0 as is_gone, coalesce(m.unit_cost, f.unit_cost) as cost
+_FIGURES = f"""
+with {_RATES},
+change as (
+    select s.listed as new, p.quantity as old, s.n = 0 as is_gone, c.each * r.rate as each
     from seen s
     left join position p on p.organisation_id = %(org)s and p.id = s.position_id and p.coverage_id = %(coverage)s
-    left join source_material m on m.organisation_id = p.organisation_id and m.id = p.material_id
     left join stage_position t on t.hash = s.hash and p.id is null
-    left join source_material f on f.organisation_id = %(org)s and f.system_id = %(system)s and f.item_id = t.item_id),
+    left join source_material f on f.organisation_id = %(org)s and f.system_id = %(system)s and f.item_id = t.item_id
+    left join source_material m on m.organisation_id = %(org)s and m.id = coalesce(p.material_id, f.id)
+    {_EACH.format(unit="coalesce(p.unit, t.unit)")}
+    left join rate r on r.currency = m.currency),
 held as (
     select count(*) filter (where quantity <> 0) as stocked, count(*) filter (where quantity < 0) as negative,
            count(*) filter (where exists (select from stage_gap g where g.hash = p.hash)) as open
     from position p where organisation_id = %(org)s and coverage_id = %(coverage)s),
 worth as (
-    select sum((t.on_hand + t.in_transit) * m.unit_cost) as value
+    select sum((t.on_hand + t.in_transit) * c.each * r.rate) as value
     from material_stock t join source_material m on m.organisation_id = t.organisation_id and m.id = t.material_id
+    {_EACH.format(unit="t.unit")}
+    join rate r on r.currency = m.currency
     where t.organisation_id = %(org)s and t.coverage_id = %(coverage)s),
 moved as (
     select count(*) filter (where old <> 0 and is_gone) as gone, count(*) filter (where old <> 0 and new = 0) as zeroed,
            count(*) filter (where new < 0) - count(*) filter (where old < 0) as negative,
-           sum((new - coalesce(old, 0)) * cost) as value
+           sum((new - coalesce(old, 0)) * each) as value
     from change),
 listed as (select count(*) as keys, coalesce(sum(n), 0) as rows from stage_position)
 select l.keys + h.open as keys, l.rows::float as rows, h.stocked, h.stocked - m.gone as kept, m.zeroed,
@@ -131,18 +158,19 @@ select count(*) as keys, coalesce(sum(n), 0)::float as rows, 0 as stocked, 0 as 
 from stage_position
 """
 
-_CONSEQUENCE = """
+_CONSEQUENCE = f"""
 with pair as (
-    select p.material_id, p.unit, p.quantity as old, coalesce(s.quantity, 0) as new, m.unit_cost, m.currency
+    select p.material_id, p.unit, p.quantity as old, coalesce(s.quantity, 0) as new, c.each, m.currency
     from position p
     join source_material m on m.organisation_id = p.organisation_id and m.id = p.material_id
+    {_EACH.format(unit="p.unit")}
     left join stage_position s on s.hash = p.hash
     where p.organisation_id = %(org)s and p.coverage_id = %(coverage)s and p.quantity <> coalesce(s.quantity, 0)
       and not exists (select from stage_gap g where g.hash = p.hash)),
 goods as (select unit, sum(old - new) as lost from pair group by unit having sum(old - new) > 0
           order by 2 desc limit 5),
-money as (select currency, sum((old - new) * unit_cost) as lost from pair where unit_cost is not null
-          group by currency having sum((old - new) * unit_cost) > 0)
+money as (select currency, sum((old - new) * each) as lost from pair where each is not null
+          group by currency having sum((old - new) * each) > 0)
 select count(*) as changed, count(*) filter (where old <> 0 and new = 0) as zeroed,
        count(distinct material_id) filter (where old <> 0 and new = 0) as materials,
        (select coalesce(jsonb_agg(jsonb_build_object('quantity', trim_scale(lost)::text, 'unit', unit)), '[]')
@@ -173,7 +201,7 @@ class Verdict:
 
 
 def figures(
-    connection: psycopg.Connection, keys: Mapping[str, Any], *, rows_before: int, quarantined: int
+    connection: psycopg.Connection, keys: Mapping[str, Any], *, rows_before: int | None, quarantined: int
 ) -> dict[str, float | None]:
     """The one row the gate judges. `keys` names org, system, coverage; a figure without history is None: it passes."""
     found = _row(connection, _FIGURES if _row(connection, _HELD, keys)["any"] else _FIRST, keys)
@@ -190,9 +218,9 @@ def figures(
     return counts | {name: None if small else value for name, value in shares.items()}
 
 
-def record_figures(rows: int, rows_before: int, quarantined: int) -> dict[str, float | None]:
+def record_figures(rows: int, rows_before: int | None, quarantined: int) -> dict[str, float | None]:
     """The same row for master records, of which only the number is judged."""
-    known = rows_before >= SMALLEST
+    known = (rows_before or 0) >= SMALLEST
     unknown: dict[str, float | None] = dict.fromkeys(limit.figure for limit in LIMITS.values())
     return unknown | {
         "rows": float(rows),
@@ -239,8 +267,9 @@ def consequence(connection: psycopg.Connection, keys: Mapping[str, Any]) -> Cons
 
 
 def _row(connection: psycopg.Connection, query: str, keys: Mapping[str, Any]) -> dict[str, Any]:
+    rates = {"currency": settings().group_currency, "today": settings().today()}
     with hashed(connection), connection.cursor(row_factory=dict_row) as cursor:
-        found = cursor.execute(query, keys).fetchone()
+        found = cursor.execute(query, {**keys, **rates}).fetchone()
     assert found is not None  # noqa: S101 - an aggregate always answers
     return found
 

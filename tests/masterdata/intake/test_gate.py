@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +12,7 @@ from sqlalchemy import text
 from hub.columns import new_id
 from hub.errors import Conflict
 from masterdata.intake import decide, service
-from tests.masterdata.plant import Plant, stock
+from tests.masterdata.plant import T0, Plant, move, stock
 
 FULL = [stock(f"M{n:03}", 10) for n in range(40)]
 
@@ -69,6 +70,41 @@ def test_consequence_in_goods_and_money(plant: Plant) -> None:
     assert (detail.consequence.zeroed, detail.consequence.materials) == (25, 25)
     assert [(g.quantity, g.unit) for g in detail.consequence.goods_lost] == [(Decimal(250), "C62")]
     assert [(m.amount, m.currency) for m in detail.consequence.value_lost] == [(Decimal("625.00"), "CNY")]
+
+
+def priced(plant: Plant, currencies: list[str], cost: dict[str, int]) -> None:
+    rows = [
+        {"item_id": row["item_id"], "name": "x", "base_unit": "C62", "currency": currency, "unit_cost": cost[currency]}
+        for row, currency in zip(FULL, currencies, strict=True)
+    ]
+    plant.deliver("materials", rows)
+
+
+def test_money_lost_counts_the_units_of_a_pack(plant: Plant) -> None:
+    dozens = [row | {"unit": "DZN"} for row in FULL]
+    priced(plant, ["CNY"] * 40, {"CNY": 2})
+    plant.snapshot(dozens)
+    held = plant.snapshot(dozens[:15], minutes=5)
+    (lost,) = held["gate"]["consequence"]["value_lost"]
+    assert (lost["amount"], lost["currency"]) == ("6000.00", "CNY")
+
+
+def test_values_of_several_currencies_are_compared_in_one(plant: Plant) -> None:
+    priced(plant, ["CNY"] * 20 + ["JPY"] * 20, {"CNY": 100, "JPY": 1_000})
+    with plant.session() as session:
+        session.execute(text("insert into exchange_rate (currency, rate_on, rate) values ('JPY', '2026-01-01', 0.05)"))
+    plant.snapshot(FULL)
+    less = plant.snapshot([row | {"quantity": Decimal(2)} for row in FULL[:20]] + FULL[20:], minutes=5)
+    assert less["gate"]["figures"]["value_ratio"] == pytest.approx((4_000 + 10_000) / 30_000)
+
+
+def test_stock_booked_after_an_empty_snapshot_is_guarded_too(plant: Plant) -> None:
+    plant.snapshot([])
+    at = T0 + timedelta(minutes=1)
+    lines = [move(row["item_id"], 10, f"{n}", at) for n, row in enumerate(FULL)]
+    plant.deliver("stock_movements", lines, sync="incremental", counts="movements", observed_at=at)
+    held = plant.snapshot([stock(f"X{n:03}", 10) for n in range(40)], minutes=5)
+    assert [f["name"] for f in held["gate"]["findings"]] == ["overlap_min"]
 
 
 def test_release_applies_without_the_gate(plant: Plant) -> None:
