@@ -5,10 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from identity.agents.router import router as agents
+from identity.agents.router import secret as agent_codes
 from identity.organisations.router import router as organisations
 from identity.people.router import router as people
 from identity.sessions.router import router as sessions
+from identity.sessions.router import secret as passwords
 
 router = APIRouter()
-for part in (sessions, people, organisations, agents):
+for part in (sessions, passwords, people, organisations, agents, agent_codes):
     router.include_router(part)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+from fastapi import APIRouter
 from sqlalchemy.orm import Session
 
 from hub.paging import Page, PagingDep, cut
@@ -25,8 +26,9 @@ from identity.agents.schemas import (
 )
 from identity.models import Agent
 
-# Not an idempotent one: answers with a code must not be kept.
 router = Router(prefix="/v1/agents", tags=["agents"])
+# Not idempotent: an answer that holds a code must not be kept.
+secret = APIRouter(prefix="/v1/agents", tags=["agents"])
 
 
 @router.get("")
@@ -37,7 +39,7 @@ def list_agents(session: SessionDep, _: CanReadFeeds, page: PagingDep) -> Page[A
     return Page(items=shown(session, agents), next=after)
 
 
-@router.post("", response_model=CodeOut, status_code=201)
+@secret.post("", response_model=CodeOut, status_code=201)
 def create_agent(given: AgentIn, session: SessionDep, me: CanWriteSystems) -> service.Code:
     """A new agent; the answer holds the code that enrols it, once."""
     return service.create_agent(session, me, given)
@@ -80,7 +82,7 @@ def change_agent(agent_id: UUID, given: AgentPatch, session: SessionDep, me: Can
     return shown(session, [service.change_agent(session, me, agent_id, given)])[0]
 
 
-@router.post("/{agent_id}/code", response_model=CodeOut, status_code=201)
+@secret.post("/{agent_id}/code", response_model=CodeOut, status_code=201)
 def renew_code(agent_id: UUID, session: SessionDep, me: CanWriteSystems) -> service.Code:
     """A new one-time code, for a new machine or a lost key."""
     return service.renew_code(session, me, agent_id)

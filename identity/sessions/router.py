@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from fastapi import BackgroundTasks, Depends, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Depends, Request, Response
 
 from hub.errors import Forbidden
 from hub.settings import settings
@@ -49,6 +49,8 @@ def set_cookie(request: Request, response: Response, opened: Opened) -> None:
 
 OwnPage = Depends(same_origin)
 router = Router(tags=["identity"])
+# Not idempotent: the digest of a request that holds a password must not be kept.
+secret = APIRouter(tags=["identity"])
 
 
 @router.post("/v1/session", response_model=SignedInOut, status_code=201, dependencies=[OwnPage])
@@ -104,7 +106,7 @@ def change_settings(given: SettingsPatch, session: SessionDep, me: CanChangeOwnS
     service.change_settings(session, me.id, given)
 
 
-@router.put("/v1/me/password", status_code=204)
+@secret.put("/v1/me/password", status_code=204)
 def change_password(given: PasswordChange, session: SessionDep, me: CanChangeOwnSettings) -> None:
     """Change one's own password; every other session ends."""
     service.change_password(session, me, given.current, given.password)

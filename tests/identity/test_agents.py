@@ -8,9 +8,12 @@ from uuid import uuid4
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OKPKey
+from sqlalchemy import select
 
 from hub.columns import new_id
+from hub.models import IdempotencyKey
 from tests.conftest import GROUP
+from tests.identity.conftest import PASSWORD
 
 
 def bearer(agent_id: str, key: OKPKey, **changes) -> dict[str, str]:
@@ -39,6 +42,17 @@ def enrolled(client, world, as_principal, app):
         "systems": [{"system": "u8", "organisations": ["alpha", "beta"]}],
     }
     return made.json()["agent_id"], key, made.json()["code"]
+
+
+def test_codes_and_passwords_are_not_kept_for_repetitions(client, world, sign_in) -> None:
+    world.person("root@group.example", "admin", at=GROUP)
+    sign_in("root@group.example")
+    client.headers["idempotency-key"] = "k"
+    made = client.post("/v1/agents", json={"name": "second"})
+    renewed = client.post(f"/v1/agents/{made.json()['agent_id']}/code")
+    changed = client.put("/v1/me/password", json={"current": PASSWORD, "password": "another long password"})
+    assert [a.status_code for a in (made, renewed, changed)] == [201, 201, 204]
+    assert world.session.scalars(select(IdempotencyKey)).all() == []
 
 
 def test_a_code_enrols_once(client, enrolled) -> None:
