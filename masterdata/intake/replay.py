@@ -32,7 +32,7 @@ from masterdata.materials import matching
 from masterdata.materials.models import SourceUnit, Unit
 
 REPLAY = "masterdata.intake.replay"
-# Rows of one replay batch; more are taken by the next.
+# Rows of one replay batch, beyond which only the last key's own are added; the others are taken by the next.
 MOST = 100_000
 
 _ORIGINS = text("""
@@ -55,7 +55,7 @@ _ROWS = text("""
                                   and c.reason = :reason
                                   and c.value is not distinct from cast(:value as text)
                                   and c.position_hash is not null))
-    order by row_no limit :most for update""")
+    order by coalesce(position_hash, md5(id::text)::uuid) fetch first :most rows with ties for update""")
 
 _USERS = text("""
     select m.id from source_material m
@@ -109,11 +109,15 @@ def queue(session: Session, organisation_id: UUID, system_id: UUID, reason: str,
 
 
 def replay(engine: Engine, organisation_id: UUID, system_id: UUID, reason: str, value: str | None) -> list[UUID]:
-    """Make the replay batches of a cause and queue them; their ids. Called again, it finds nothing left."""
+    """Make a replay batch of a cause for each origin and queue them; their ids. What is left is replayed next; called
+    with nothing left, it makes none."""
     with unit_of_work(engine, Tenancy((organisation_id,), organisation_id)) as session:
         values = {"org": organisation_id, "system": system_id, "reason": reason, "value": value}
         origins = session.scalars(_ORIGINS, values).all()
-        return [_replay_batch(session, origin, values).id for origin in origins]
+        made = [_replay_batch(session, origin, values).id for origin in origins]
+        if session.scalar(_COUNT, values):
+            queue(session, organisation_id, system_id, reason, value)
+    return made
 
 
 def replay_row(session: Session, row_id: int) -> int:
@@ -151,6 +155,7 @@ def open_row(session: Session, row_id: int) -> Quarantine:
 def _replay_batch(session: Session, origin_id: UUID, cause: dict[str, Any]) -> Batch:
     origin = session.scalars(select(Batch).where(Batch.id == origin_id)).one()
     rows = session.execute(_ROWS, cause | {"batch": origin_id, "most": MOST}).all()
+    rows = sorted(rows, key=lambda row: row.row_no)
     body = _body(streams()[origin.stream], rows)
     batch = _like(origin, body, len(rows))
     session.add(batch)

@@ -130,6 +130,19 @@ def test_an_unreadable_row_holds_its_key_back_when_its_siblings_replay(plant: Pl
     ]
 
 
+def test_a_long_replay_goes_on_and_splits_no_key(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replay, "MOST", 2)
+    plant.snapshot([stock(item, 1, unit="箱") for item in "ABCABCABC"])
+    with plant.session() as session:
+        replay.add_unit(session, "u8", UnitIn(code="箱", unit="C62"), new_id())
+    for left in (2, 1, 0):
+        (made,) = replay.replay(plant.engine, plant.id, plant.system_id, "unknown_unit", "箱")
+        assert plant.apply(made) == "applied"
+        assert sum(plant.quantities().values()) == 9 - 3 * left
+    queued = plant.one("select count(*) as n from procrastinate_jobs where task_name like '%replay'")
+    assert queued["n"] == 1 + 2
+
+
 def test_a_newer_full_read_closes_what_an_older_one_left_open(plant: Plant) -> None:
     bad = stock("B", 2) | {"quantity": None}
     plant.snapshot([GOOD, bad])
