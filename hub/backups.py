@@ -1,4 +1,5 @@
-"""Backup and restore: the operational database first, then the landing files it names. The lake is rebuilt of both."""
+"""Backup and restore: the operational database and the landing files it names, as of one instant. The lake is rebuilt
+of both."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +27,7 @@ from hub.settings import Settings
 
 log = structlog.get_logger("hub.backups")
 DUMP, MANIFEST, LANDING = "database.dump", "manifest.json", "landing"
+TRIES = 3
 COUNTED = ("organisation", "batch", "landing", "movement", "observation", "position")
 
 
@@ -44,8 +47,7 @@ def back_up(url: str, settings: Settings, into: Path | None = None) -> Backup:
     growing = folder.with_name(f".{stamp}.part")
     growing.mkdir(parents=True)
     try:
-        _run("pg_dump", url, "--format=custom", "--no-owner", "--file", str(growing / DUMP))
-        files = [_keep(settings.home, path, growing) for path in _landing_paths(url)]
+        files = _keep_all(url, settings.home, growing)
         manifest = {
             "made_at": datetime.now(UTC).isoformat(),
             "schema": migrate.current(url),
@@ -74,7 +76,8 @@ def restore(url: str, settings: Settings, folder: Path) -> dict[str, int]:
         _place(folder / LANDING / name, settings.home / name)
     migrate.prepare_role(url)
     _run("pg_restore", url, "--no-owner", "--exit-on-error", "--single-transaction", str(folder / DUMP))
-    missing = [path for path in _landing_paths(url) if not _absolute(settings.home, path).exists()]
+    with psycopg.connect(url) as connection:
+        missing = [path for path in _landing_paths(connection) if not _absolute(settings.home, path).exists()]
     if missing:
         raise Conflict(f"The backup lacks {len(missing)} landing files the database names, first {missing[0]}.")
     return dict(_counts(url))
@@ -92,13 +95,38 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _landing_paths(url: str) -> list[str]:
-    """Files that rows of the landing zone name; the dump was made before, so it names no file that is not here."""
+def _keep_all(url: str, home: Path, into: Path) -> list[str]:
+    """The dump and the files it names. Retention may remove some of them while they are kept: once more, then."""
+    for _ in range(TRIES - 1):
+        with suppress(FileNotFoundError):
+            return _keep_instant(url, home, into)
+    return _keep_instant(url, home, into)
+
+
+def _keep_instant(url: str, home: Path, into: Path) -> list[str]:
+    with _snapshot(url) as (connection, snapshot):
+        files = [_keep(home, path, into) for path in _landing_paths(connection)]
+        target = str(into / DUMP)
+        _run("pg_dump", url, "--format=custom", "--no-owner", "--snapshot", snapshot, "--file", target)
+        return files
+
+
+@contextmanager
+def _snapshot(url: str) -> Iterator[tuple[psycopg.Connection[Any], str]]:
+    """One instant of the database, for as long as the block runs: a connection that sees it, and its name."""
     with psycopg.connect(url) as connection:
-        _see_all(connection)
-        if connection.execute("select to_regclass('landing')").fetchone() == (None,):
-            return []
-        return [row[0] for row in connection.execute("select distinct path from landing where path is not null")]
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.execute("set local idle_in_transaction_session_timeout = 0")
+        row = connection.execute("select pg_export_snapshot()").fetchone()
+        yield connection, row[0] if row else ""
+
+
+def _landing_paths(connection: psycopg.Connection[Any]) -> list[str]:
+    """Files that rows of the landing zone name."""
+    if connection.execute("select to_regclass('landing')").fetchone() == (None,):
+        return []
+    _see_all(connection)
+    return [row[0] for row in connection.execute("select distinct path from landing where path is not null")]
 
 
 def _must_see_all(url: str) -> None:

@@ -137,6 +137,46 @@ def test_backup_restores_rows_and_files(committed_db: Any, kept: Settings, serve
         server.drop_database(name)
 
 
+@pytest.mark.parametrize("forgets", ["before", "after"])
+def test_what_is_forgotten_during_a_backup_is_whole_in_it(
+    committed_db: Any, kept: Settings, server: Any, monkeypatch: pytest.MonkeyPatch, forgets: str
+) -> None:
+    run = backups._run
+
+    def dump(name: str, *arguments: str) -> None:
+        if forgets == "after":
+            run(name, *arguments)
+        with unit_of_work(committed_db.engine, Tenancy((GROUP,), GROUP)) as session:
+            session.execute(text("delete from landing"))
+        shutil.rmtree(kept.home / "landing")
+        if forgets == "before":
+            run(name, *arguments)
+
+    with monkeypatch.context() as during:
+        during.setattr(backups, "_run", dump)
+        made = backups.back_up(superuser(committed_db), kept)
+    name = f"restored_{new_id().hex}"
+    try:
+        assert backups.restore(server.create_database(name), kept, made.folder)["landing"] == 1
+    finally:
+        server.drop_database(name)
+
+
+def test_file_forgotten_before_it_is_kept_is_not_missed(
+    committed_db: Any, kept: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = backups._keep
+
+    def late(*arguments: Any) -> str:
+        with unit_of_work(committed_db.engine, Tenancy((GROUP,), GROUP)) as session:
+            session.execute(text("delete from landing"))
+        shutil.rmtree(kept.home / "landing", ignore_errors=True)
+        return keep(*arguments)
+
+    monkeypatch.setattr(backups, "_keep", late)
+    assert backups.back_up(superuser(committed_db), kept).files == 0
+
+
 def test_backup_that_would_lack_rows_is_refused(committed_db: Any, kept: Settings) -> None:
     with pytest.raises(Unavailable, match="bound by row security"):
         backups.back_up(committed_db.url, kept)
