@@ -33,8 +33,8 @@ _FACTS = text("""
       and (v.is_current or not exists (
           select from movement n join recording s on s.id = n.recording_id and s.recorded_at <= :known
           where n.organisation_id = v.organisation_id and n.identity = v.identity and n.id <> v.id
-            and (coalesce(n.modified_at, '-infinity'), s.recorded_at, n.row_no)
-              > (coalesce(v.modified_at, '-infinity'), r.recorded_at, v.row_no)))
+            and (coalesce(n.modified_at, '-infinity'), s.recorded_at, n.id)
+              > (coalesce(v.modified_at, '-infinity'), r.recorded_at, v.id)))
     union all
     select o.position_id, 1, o.observed_at, o.quantity, true
     from observation o join recording r on r.id = o.recording_id

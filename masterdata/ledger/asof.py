@@ -50,8 +50,8 @@ left join lateral (
       and not exists (
           select from movement n join recording s on s.id = n.recording_id and s.recorded_at <= %(known)s
           where n.organisation_id = m.organisation_id and n.identity = m.identity and n.id <> m.id
-            and (coalesce(n.modified_at, '-infinity'), s.recorded_at, n.row_no)
-              > (coalesce(m.modified_at, '-infinity'), r.recorded_at, m.row_no))) m on true
+            and (coalesce(n.modified_at, '-infinity'), s.recorded_at, n.id)
+              > (coalesce(m.modified_at, '-infinity'), r.recorded_at, m.id))) m on true
 where p.organisation_id = any(%(orgs)s) and p.material_id = any(%(materials)s)
 order by p.organisation_id, p.id
 """

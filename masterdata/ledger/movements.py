@@ -48,12 +48,14 @@ update movement m set is_current = false from version v
 where m.organisation_id = %(org)s and m.identity = v.identity and m.is_current and v.is_current and v.is_known
 """
 
+# Ids rise in the order in which versions of a line arrived, however many batches are staged as one: the past breaks its
+# ties by them. Else by position, so that what is read together lies together.
 _WRITE = """
 insert into movement (organisation_id, position_id, identity, content, booked_at, occurred_at, quantity, is_voided,
                       is_current, modified_at, kind, document, line, partner_id, recording_id, batch_id, row_no)
 select %(org)s, position_id, identity, content, booked_at, occurred_at, quantity, is_voided, is_current, modified_at,
        kind, document, line, partner_id, %(recording)s, batch_id, row_no - first
-from version order by position_id, booked_at, row_no
+from version order by min(position_id) over (partition by identity), row_no
 """
 
 # Only what was booked after the newest observation moves the position; the shield has made observations explicit.

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from uuid import UUID
 
 import psycopg
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
@@ -72,3 +73,13 @@ def test_as_of_answers_equal_the_oracle_on_both_axes(connection: Connection, gro
             world.apply(fact)
         known = data.draw(st.integers(0, len(history)))
         assert world.as_of(at, known) == {k: Oracle(history).value(k, at, known) for k in world.positions()}
+
+
+@pytest.mark.parametrize("key", ["a", "b"])
+def test_of_versions_committed_together_the_later_call_wins_in_the_past_too(
+    connection: Connection, group: UUID, key: str
+) -> None:
+    with fresh_world(connection, group) as world:
+        world.apply(Move("d2", "b", 2, 1), Move("d3", "b", 2, 0), Move("d1", "a", 3, 5), Move("d1", key, 1, 7), cut=3)
+        assert world.as_of(12, 1) == world.positions()
+        assert world.positions()[key] == 7 + (key == "b")

@@ -47,8 +47,8 @@ class World:
         ids = recording.begin(self.connection)
         return BatchRef(new_id(), self.org, self.system, self.coverage, instant(at), sync, counts, ids)
 
-    def apply(self, *facts: Listing | Move) -> Account:
-        """One batch: a single listing, or any number of movements."""
+    def apply(self, *facts: Listing | Move, cut: int | None = None) -> Account:
+        """One batch: a single listing, or any number of movements, those from `cut` on in a second call."""
         staging.create(self.connection)
         first = facts[0]
         if isinstance(first, Listing):
@@ -58,6 +58,10 @@ class World:
         else:
             batch = self.batch(max(m.at for m in facts), "event")
             self._stage_moves([m for m in facts if isinstance(m, Move)])
+            if cut is not None:
+                self.connection.execute(
+                    "update stage_movement set batch_id = %s, first = %s where row_no >= %s", [new_id(), cut, cut]
+                )
             account = apply_movements(self.connection, batch)
         self.known.append(recording.close(self.connection, batch.recording_id))
         return account
