@@ -62,7 +62,7 @@ def files_world(tmp: Path, stack: ExitStack) -> World:
     path = folder / "stock_20261122-2000.csv"
     path.write_bytes(body.encode("gb18030"))
     os.utime(path, (time.time() - 60, time.time() - 60))
-    table = {"glob": "stock_*.csv", "columns": ["id", "name"], "cursor": "_file_at"}
+    table = {"glob": "stock_*.csv", "columns": ["id", "name"], "take": "all", "cursor": "_arrived_at"}
     return World("files", {"folder": str(folder)}, table, "2026-11-22T12:00:00.000000+00:00",
                  lambda: {"folder": str(folder / "gone")}, lambda: path.write_bytes(body.encode()[:-5]))  # fmt: skip
 

@@ -33,7 +33,7 @@ def read(folder: Path, zone: str = "Asia/Shanghai", **table: Any) -> list[Page]:
 
 
 def cells(pages: list[Page]) -> list[tuple[Any, ...]]:
-    return [row[:-2] for page in pages for row in page.rows]
+    return [row[:-3] for page in pages for row in page.rows]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "gb18030", "gbk"])
@@ -136,15 +136,33 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, data: bytes, table: dict[s
 def test_newest_complete_file_is_the_snapshot_and_all_of_them_a_feed(tmp_path: Path) -> None:
     for hour, quantity in (("20", "1"), ("21", "2"), ("22", "3")):
         put(tmp_path, f"stock_20261122-{hour}00.csv", f"物料编码,数量\nA,{quantity}\n".encode(), age=3600)
-    half = put(tmp_path, "stock_20261122-2300.csv", "物料编码,数量\nA,".encode())
+    put(tmp_path, "stock_20261122-2300.csv", "物料编码,数量\nA,".encode())
     newest = read(tmp_path)
     assert cells(newest) == [("A", "3")]
     assert newest[0].observed_at == datetime(2026, 11, 22, 14, tzinfo=UTC)
-    source = open_source("files", {"folder": str(tmp_path)}, zone="Asia/Shanghai")
-    feed = STOCK | {"take": "all", "cursor": "_file_at"}
-    assert cells(list(source.read(feed, None))) == [("A", "1"), ("A", "2"), ("A", "3")]
-    assert cells(list(source.read(feed, "2026-11-22T13:00:00.000000+00:00"))) == [("A", "2"), ("A", "3")]
-    half.unlink()
+    with pytest.raises(Retry, match=r"2300\.csv is not complete"):
+        read(tmp_path, take="all")
+    (tmp_path / "stock_20261122-2300.csv").unlink()
+    assert cells(read(tmp_path, take="all")) == [("A", "1"), ("A", "2"), ("A", "3")]
+
+
+def test_a_feed_waits_for_an_incomplete_file_and_takes_one_that_arrives_late(tmp_path: Path) -> None:
+    source = open_source("files", {"folder": str(tmp_path)})
+    feed = STOCK | {"take": "all", "cursor": "_arrived_at", "done": "*.ok"}
+
+    def arrive(hour: str, *endings: str) -> None:
+        for ending in endings:
+            put(tmp_path, f"stock_{hour}{ending}", f"物料编码,数量\nA,{hour}\n".encode())
+            time.sleep(0.01)
+
+    arrive("0800", ".csv", ".ok")
+    (row,) = (row for page in source.read(feed, None) for row in page.rows)
+    arrive("0810", ".csv")
+    arrive("0815", ".csv", ".ok")
+    assert cells(list(source.read(feed, row[-1]))) == [("A", "0800")]
+    arrive("0810", ".ok")
+    arrive("0755", ".csv", ".ok")
+    assert [q for _, q in cells(list(source.read(feed, row[-1])))] == ["0800", "0815", "0810", "0755"]
 
 
 def test_workbook_sheet_title_and_numbers(tmp_path: Path) -> None:
