@@ -33,10 +33,10 @@ def queue(session: Session, organisation_id: UUID, recipient: str, subject: str,
     return mail.id
 
 
-def list_unsent(session: Session, most: int = 200) -> list[Mail]:
-    """What the administrator's outbox page shows, newest first."""
-    unsent = select(Mail).where(Mail.sent_at.is_(None)).order_by(Mail.created_at.desc()).limit(most)
-    return list(session.scalars(unsent))
+def list_unsent(session: Session, organisation_id: UUID | None, most: int = 200) -> list[Mail]:
+    """What the outbox page of the organisation's administrators shows, newest first."""
+    unsent = select(Mail).where(Mail.organisation_id == organisation_id, Mail.sent_at.is_(None))
+    return list(session.scalars(unsent.order_by(Mail.created_at.desc()).limit(most)))
 
 
 def send(session: Session, mail_id: UUID, deliver: Callable[[Mail], None]) -> bool:

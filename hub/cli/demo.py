@@ -57,7 +57,7 @@ def demo_reset() -> None:
     home = settings().home
     with plainly():
         if settings().database_url is not None:
-            raise Conflict("The demonstration runs on HUB_DATABASE_URL. Drop its databases there (hub and legacy_*).")
+            raise Conflict("The demonstration runs on HUB_DATABASE_URL. Drop its databases there (hub and demo_*).")
         postgres.destroy(home / "postgres")
         shutil.rmtree(home, ignore_errors=True)
     out.print("[green]✓[/] The demonstration's data are gone.")

@@ -123,5 +123,4 @@ def switch(session: SessionDep, me: CanChangeOwnSettings, organisation_id: Annot
 @router.get("/outbox")
 def outbox_page(request: Request, session: SessionDep, me: CanWritePeople) -> Response:
     """The acting organisation's own mail alone: whoever reads a link may use it."""
-    mine = [m for m in mailer.list_unsent(session) if m.organisation_id == me.organisation_id]
-    return render(request, "outbox.html", me=me, mails=mine)
+    return render(request, "outbox.html", me=me, mails=mailer.list_unsent(session, me.organisation_id))

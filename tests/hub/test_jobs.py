@@ -259,7 +259,7 @@ def test_mail_that_cannot_be_sent_says_why_and_waits(committed_db: Any, error: E
     with unit_of_work(committed_db.engine, Tenancy((GROUP,), GROUP)) as session:
         assert mailer.send(session, mail_id, deliver) is False
     with unit_of_work(committed_db.engine, Tenancy((GROUP,), GROUP)) as session:
-        (waiting,) = mailer.list_unsent(session)
+        (waiting,) = mailer.list_unsent(session, GROUP)
     assert says in (waiting.error or "")
     assert "hunter2" not in (waiting.error or "")
     assert waiting.attempts == 1
@@ -279,7 +279,7 @@ def test_mail_is_forgotten_when_its_link_must_be_dead(committed_db: Any) -> None
         session.execute(age, {"id": old})
     housekeeping.forget(committed_db.engine)
     with unit_of_work(committed_db.engine, Tenancy((GROUP,), GROUP)) as session:
-        assert [waiting.id for waiting in mailer.list_unsent(session)] == [new]
+        assert [waiting.id for waiting in mailer.list_unsent(session, GROUP)] == [new]
 
 
 def test_retention_passes_over_every_organisation(committed_db: Any) -> None:

@@ -89,12 +89,12 @@ def test_an_agents_code_is_shown_once(client, world, boss) -> None:
 
 def test_the_outbox_shows_the_acting_organisations_mail_alone(client, world, sign_in) -> None:
     world.person("head@group.example", "admin", at=GROUP)
-    for organisation_id, subject in ((GROUP, "ours"), (world.b, "theirs")):
+    for organisation_id, subject, how_many in ((GROUP, "ours", 1), (world.b, "theirs", 200)):
         from hub.database import Tenancy, set_tenancy
 
         set_tenancy(world.session, Tenancy((GROUP, world.b), organisation_id))
         mail = {"recipient": "x@x", "subject": subject, "body": "text"}
-        world.session.add(Mail(id=new_id(), organisation_id=organisation_id, **mail))
+        world.session.add_all(Mail(id=new_id(), organisation_id=organisation_id, **mail) for _ in range(how_many))
         world.session.flush()
     sign_in("head@group.example")
     shown = client.get("/outbox", headers=HTML).text
