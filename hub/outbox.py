@@ -72,9 +72,7 @@ class Broker:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        async with await self._connect() as connection:
-            row = await (await connection.execute("select last_value, is_called from outbox_seq")).fetchone()
-        self._last = row[0] if row and row[1] else 0
+        self._last = await self._newest()
         self._task = asyncio.create_task(self._run(), name="outbox relay")
 
     async def stop(self) -> None:
@@ -86,8 +84,11 @@ class Broker:
                 await self._task
 
     async def subscribe(self, readable: Readable, after_id: int | None = None) -> AsyncIterator[Event]:
-        """Events of the readable organisations after `after_id` (None: from now on), each once, in order, until the
-        caller stops or `readable` answers None. `readable` is asked again every 5 s, in a thread."""
+        """Events of the readable organisations after `after_id` (None, or a number not given yet, as after a restore:
+        from now on), each once, in order, until the caller stops or `readable` answers None. `readable` is asked again
+        every 5 s, in a thread."""
+        if after_id is not None and after_id > self._last and after_id > await self._newest():
+            after_id = None
         subscriber = _Subscriber(await _ask(readable))
         self._subscribers.add(subscriber)
         metrics.SUBSCRIBERS.inc()
@@ -124,6 +125,12 @@ class Broker:
         async with await self._connect() as connection, connection.transaction():
             await _bind(connection, readable)
             return await _read(connection, after)
+
+    async def _newest(self) -> int:
+        """The last number given, by whichever process."""
+        async with await self._connect() as connection:
+            row = await (await connection.execute("select last_value, is_called from outbox_seq")).fetchone()
+        return row[0] if row and row[1] else 0
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
         return await psycopg.AsyncConnection.connect(self._url, autocommit=True, application_name="hub outbox")

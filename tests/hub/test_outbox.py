@@ -49,6 +49,12 @@ def live(db: Any, work: Callable[[Broker], Awaitable[Any]]) -> Any:
     return asyncio.run(run())
 
 
+async def listening(*brokers: Broker, count: int) -> None:
+    """Until the listeners hear what is written from now on."""
+    while any(len(broker._subscribers) < count for broker in brokers):
+        await asyncio.sleep(0.01)
+
+
 async def take(broker: Broker, readable: Any, after: int | None, count: int) -> list[Event]:
     events: list[Event] = []
     stream = broker.subscribe(lambda: readable, after)
@@ -63,7 +69,7 @@ async def take(broker: Broker, readable: Any, after: int | None, count: int) -> 
 def test_listener_gets_what_it_may_read_in_order_and_nothing_else(committed_db: Any, plant: UUID) -> None:
     async def work(broker: Broker) -> list[list[int]]:
         listeners = [asyncio.create_task(take(broker, who, None, n)) for who, n in ([(GROUP, plant), 4], [(plant,), 2])]
-        await asyncio.sleep(0.2)
+        await listening(broker, count=2)
         await asyncio.to_thread(write, committed_db, GROUP, 1, 2)
         await asyncio.to_thread(write, committed_db, plant, 3, 4)
         got = await asyncio.gather(*listeners)
@@ -87,6 +93,18 @@ def test_listener_resumes_after_the_last_id_it_saw(committed_db: Any, plant: UUI
     assert len({event.id for event in everything}) == 1200
 
 
+def test_listener_ahead_of_the_numbers_hears_what_comes_from_now_on(committed_db: Any, plant: UUID) -> None:
+    """As a browser is after a restore."""
+
+    async def work(broker: Broker) -> list[Event]:
+        listener = asyncio.create_task(take(broker, (plant,), 1_000_000, 1))
+        await listening(broker, count=1)
+        await asyncio.to_thread(write, committed_db, plant, 5)
+        return await asyncio.wait_for(listener, 30)
+
+    assert [event.payload["n"] for event in live(committed_db, work)] == [5]
+
+
 def test_uncommitted_events_are_not_seen_and_take_no_number_before_later_ones(committed_db: Any, plant: UUID) -> None:
     async def work(broker: Broker) -> list[int]:
         with Session(committed_db.engine, info={"tenancy": Tenancy((plant,), plant)}) as slow:
@@ -106,7 +124,7 @@ def test_two_processes_see_the_same_numbers(committed_db: Any, plant: UUID) -> N
         other = Broker(committed_db.application_url)
         await other.start()
         tasks = [asyncio.create_task(take(one, (plant,), None, 50)) for one in (broker, other)]
-        await asyncio.sleep(0.2)
+        await listening(broker, other, count=1)
         for number in range(50):
             await asyncio.to_thread(write, committed_db, plant, number)
         first, second = await asyncio.gather(*tasks)
@@ -180,7 +198,7 @@ def test_commit_reaches_fifty_listeners_in_time(committed_db: Any, plant: UUID) 
                     return
 
         listeners = [asyncio.create_task(listen()) for _ in range(50)]
-        await asyncio.sleep(0.3)
+        await listening(broker, count=50)
         for _ in range(40):
             await asyncio.to_thread(write, committed_db, plant, time.time())  # type: ignore[arg-type]
             await asyncio.sleep(0.02)
