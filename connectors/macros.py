@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+# Half-width, without blanks, the sign in front, a point before the decimals.
+_PLAIN = r"""CREATE MACRO _plain(x, point) AS regexp_replace(regexp_replace(regexp_replace(
+    translate(CAST(x AS VARCHAR), '０１２３４５６７８９．，－＋.,',
+      '0123456789' || CASE point WHEN ',' THEN ',.-+,.' ELSE '.,-+.,' END),
+    '[\s\x{00A0}\x{3000}\x{202F}'']', '', 'g'), '^\((.*)\)$', '-\1'), '^(.*)-$', '-\1')"""
+
 # Reading fails loudly (a cast that raises): Transform then repeats the page row by row and names the culprits.
 _NUMBER = r"""CREATE MACRO number(x, point := '.') AS CASE
   WHEN x IS NULL OR trim(CAST(x AS VARCHAR)) = '' THEN NULL
-  WHEN point = '.' AND try_cast(x AS DECIMAL(38,9)) IS NOT NULL THEN try_cast(x AS DECIMAL(38,9))
-  ELSE CAST(regexp_replace(regexp_replace(regexp_replace(
-    CASE WHEN point = ',' THEN translate(replace(CAST(x AS VARCHAR), '.', ''), ',', '.')
-         ELSE translate(CAST(x AS VARCHAR), '０１２３４５６７８９．，－＋', '0123456789.,-+') END,
-    '[\s,\x{00A0}\x{3000}\x{202F}'']', '', 'g'), '^\((.*)\)$', '-\1'), '^(.*)-$', '-\1') AS DECIMAL(38,9))
+  WHEN (point = '.' OR typeof(x) <> 'VARCHAR') AND try_cast(x AS DECIMAL(38,9)) IS NOT NULL
+    THEN try_cast(x AS DECIMAL(38,9))
+  WHEN regexp_matches(_plain(x, point), '^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$')
+    THEN CAST(replace(_plain(x, point), ',', '') AS DECIMAL(38,9))
+  ELSE CAST(_plain(x, point) AS DECIMAL(38,9))
 END"""
 
 _INSTANT = r"""CREATE MACRO instant(x) AS CASE
@@ -35,6 +41,7 @@ def identifier(name: str) -> str:
 def definitions(zone: str, units: Mapping[str, str], status: Mapping[str, str]) -> list[str]:
     """The CREATE MACRO statements for one mapping."""
     return [
+        _PLAIN,
         _NUMBER,
         _INSTANT.replace("{zone}", literal(zone)),
         _translation("unit", units),

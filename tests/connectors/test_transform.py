@@ -46,6 +46,23 @@ def test_numbers_are_exact(given_: Any, exact: str) -> None:
     assert mapped([stock("A", given_)])[0]["quantity"] == Decimal(exact)
 
 
+@pytest.mark.parametrize("unclear", ["12,5", "1,2345", ",5", "1.234,5", "12,34,567"])
+def test_a_comma_that_parts_no_thousands_is_not_read_over(unclear: str) -> None:
+    (row,) = mapped([stock("A", unclear)])
+    assert row["quantity"] is None and f"qty = {unclear}" in row["_problem"]
+
+
+COMMAS = [("12,5", "12.5"), ("1.234,5", "1234.5"), ("１２，５", "12.5"), ("-1.234.567,25", "-1234567.25"), (7.5, "7.5")]
+
+
+@pytest.mark.parametrize(("given_", "exact"), [*COMMAS, ("12.5", None)])
+def test_numbers_with_a_decimal_comma(given_: Any, exact: str | None) -> None:
+    made = mapping()
+    made.spec.streams["stock_positions"].fields["quantity"] = "number(s.qty, point := ',')"
+    (row,) = mapped([stock("A", given_)], made)
+    assert row["quantity"] == (exact and Decimal(exact)) and bool(row["_problem"]) == (exact is None)
+
+
 @settings(max_examples=20)
 @given(st.lists(st.decimals(min_value=-(10**12), max_value=10**12, places=9), min_size=1, max_size=20))
 def test_no_decimal_ever_passes_through_float(values: list[Decimal]) -> None:
