@@ -129,7 +129,7 @@ def _hit(row: Row[Any]) -> Hit:
 def _answers(session: Session, goldens: Sequence[Row[Any]]) -> list[Holders]:
     now = datetime.now(UTC)
     ids = [golden.id for golden in goldens]
-    values = {"goldens": ids, "today": now.date(), "currency": settings().group_currency}
+    values = {"goldens": ids, "today": settings().today(), "currency": settings().group_currency}
     held = session.execute(_HOLDINGS, values).all() if ids else []
     sisters = session.execute(_SISTERS, {"goldens": ids}).all() if ids else []
     return [

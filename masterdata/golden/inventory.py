@@ -93,7 +93,7 @@ def parameters(query: InventoryQuery) -> dict[str, Any]:
     now = datetime.now(UTC)
     return {
         "now": now,
-        "today": now.date(),
+        "today": settings().today(),
         "currency": settings().group_currency,
         "organisations": list(query.organisations),
         "classes": list(query.classes),

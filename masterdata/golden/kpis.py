@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -35,19 +34,18 @@ DEFINITIONS = {
 }
 DAYS, FULL_MONTHS = 91, 3
 
-Flows = Mapping[tuple[Any, date], tuple[Decimal, Decimal]]
-
 
 def kpis(
     organisations: Sequence[OrganisationValue],
-    flows: Flows,
+    issued: Decimal,
     ages: Sequence[tuple[Age, Decimal]],
     sums: Mapping[str, Any],
 ) -> list[Kpi]:
+    """`issued` is the value issued in the last FULL_MONTHS full months."""
     whole = sum((o.value.amount for o in organisations), Decimal(0))
     spark = [sum(points, Decimal(0)) for points in zip(*([v for _, v in o.months] for o in organisations), strict=True)]
     stale = sum((worth for age, worth in ages if age.state == "stale"), Decimal(0))
-    daily = _issued(flows) / DAYS
+    daily = issued / DAYS
     silhouette = hull(ages)
     duplicate = {"value": sums["twice"], "materials": Decimal(sums["several"])}
     dormant_share = {"share": _share(sums["still"], whole) or Decimal(0)}
@@ -58,12 +56,6 @@ def kpis(
         _kpi("dormant_value", sums["still"], "currency", detail=dormant_share),
         _kpi("stale_share", _share(stale, whole), "share", detail={"value": stale}),
     ]
-
-
-def _issued(flows: Flows) -> Decimal:
-    """Value issued in the last three full months."""
-    months = sorted({month for _, month in flows})[-FULL_MONTHS - 1 : -1]
-    return sum((issued for (_, month), (_, issued) in flows.items() if month in months), Decimal(0))
 
 
 def _share(part: Decimal, whole: Decimal) -> Decimal | None:

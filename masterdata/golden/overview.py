@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from hub.settings import settings
 from masterdata.golden.ages import COVERAGES, RATES, SOURCE_AT, VALUE, age_of, combined
 from masterdata.golden.cache import Cache
-from masterdata.golden.kpis import kpis
+from masterdata.golden.kpis import FULL_MONTHS, kpis
 from masterdata.golden.positions import list_movements
 from masterdata.golden.records import Dormant, Duplicate, MovementQuery, OrganisationValue, Overview
 from masterdata.golden.schemas import State
@@ -95,6 +95,8 @@ order by still.worth desc nulls last, g.id limit {SHOWN}""")
 
 _TODAY = text("select count(*) from movement where is_current and not is_voided and occurred_at >= :midnight")
 
+Flows = dict[tuple[Any, date], tuple[Decimal, Decimal]]
+
 
 def get_overview(session: Session) -> Overview:
     return _cache.get(session, "overview", lambda: _overview(session))
@@ -102,7 +104,7 @@ def get_overview(session: Session) -> Overview:
 
 def _overview(session: Session) -> Overview:
     now = datetime.now(UTC)
-    values = {"now": now, "today": now.date(), "currency": settings().group_currency}
+    values = {"now": now, "today": settings().today(), "currency": settings().group_currency}
     parts = session.execute(_PARTS, values).all()
     months = _slow.get(session, "flows", lambda: _flows(session, values))
     duplicates, twice, several = _duplicates(session, values, now)
@@ -118,7 +120,7 @@ def _overview(session: Session) -> Overview:
         currency=settings().group_currency,
         computed_at=now,
         organisations=organisations,
-        kpis=kpis(organisations, months, ages, {"twice": twice, "several": several, "still": still}),
+        kpis=kpis(organisations, _issued(months, now), ages, {"twice": twice, "several": several, "still": still}),
         duplicates=duplicates,
         dormant=dormant,
         ticker=list_movements(session, MovementQuery(limit=SHOWN)).items,
@@ -137,11 +139,17 @@ def month_ends(now: datetime) -> list[date]:
     return ends[::-1]
 
 
-def _flows(session: Session, values: dict[str, Any]) -> dict[tuple[Any, date], tuple[Decimal, Decimal]]:
+def _flows(session: Session, values: dict[str, Any]) -> Flows:
     """(organisation, month) → (net value moved, value issued), at today's costs and rates."""
     since = month_ends(values["now"])[0]
     rows = session.execute(_FLOWS, values | {"since": since, "zone": settings().zone})
     return {(row.organisation_id, row.month): (row.net or Decimal(0), row.issued or Decimal(0)) for row in rows}
+
+
+def _issued(flows: Flows, now: datetime) -> Decimal:
+    """Value issued in the last full months."""
+    full = month_ends(now)[-FULL_MONTHS - 1 : -1]
+    return sum((issued for (_, month), (_, issued) in flows.items() if month in full), Decimal(0))
 
 
 def _organisations(parts: Any, months: Any, now: datetime) -> list[OrganisationValue]:

@@ -52,7 +52,8 @@ _FRAMES = text("""
         order by x.valid_from desc, x.recorded_at desc limit 1) cost on true
     left join lateral (
         select e.rate, e.rate_on from exchange_rate e
-        where e.currency = cost.currency and e.rate_on <= cast(:at as date) and e.recorded_at <= :known
+        where e.currency = cost.currency and e.recorded_at <= :known
+          and e.rate_on <= cast(cast(:at as timestamptz) at time zone :zone as date)
         order by e.rate_on desc, e.recorded_at desc limit 1) rate on true
     order by o.rank, o.key, s.key, m.item_id, c.name, t.unit""")
 
@@ -91,6 +92,7 @@ def holdings(session: Session, golden_id: int, moment: Moment, at: datetime) -> 
         "at": at,
         "known": moment.known_at or datetime.now(UTC),
         "currency": settings().group_currency,
+        "zone": settings().zone,
     }
     frames = session.execute(_FRAMES, values).all() if keys else []
     return [_row(frame, sums[frame.material_id, frame.coverage_id, frame.unit]) for frame in frames]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import text
@@ -25,7 +24,7 @@ def add_rates(session: Session, rates: Sequence[RateIn], uploaded_by: UUID | Non
             raise Unprocessable(
                 f"Row {row}: {currency} is the group's own currency; its rate is always 1. Leave it out."
             )
-        if rate.rate_on > datetime.now(UTC).date():
+        if rate.rate_on > settings().today():
             raise Unprocessable(f"Row {row}: {rate.rate_on} lies in the future. A rate takes effect on its own day.")
     statement = text("""
         insert into exchange_rate (currency, rate_on, rate, uploaded_by)
@@ -62,7 +61,7 @@ def list_rates(session: Session, currency: str | None = None, limit: int = 100) 
 
 def list_rate_ages(session: Session) -> list[RateAge]:
     """The rate in force of every currency that has one, with its age in days."""
-    today = datetime.now(UTC).date()
+    today = settings().today()
     statement = text("""
         select distinct on (currency) currency, rate, rate_on from exchange_rate where rate_on <= :today
         order by currency, rate_on desc, recorded_at desc""")

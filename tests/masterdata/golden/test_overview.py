@@ -26,7 +26,7 @@ def test_figures_of_the_overview(shop: Shop) -> None:
     found = service.get_overview(shop.session)
     assert {o.organisation: o.value.amount for o in found.organisations} == {"a": 320, "b": 100}
     figures = {kpi.key: kpi.figure for kpi in found.kpis}
-    assert (figures["value"], figures["dormant_value"]) == (420, 20)
+    assert (figures["value"], figures["dormant_value"], figures["days_of_inventory"]) == (420, 20, 42)
     assert [float(figures[key] or 0) for key in ("duplicate_share", "stale_share")] == [round(100 / 420, 4)] * 2
     assert [(d.number, d.organisations, d.duplicate_value) for d in found.duplicates] == [
         (shop.goldens()["a", "X"], ["a", "b"], 100)

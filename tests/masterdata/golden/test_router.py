@@ -7,13 +7,20 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from hub.columns import new_id
+from hub.errors import Unprocessable
+from hub.settings import settings
 from identity.principal import Principal
+from masterdata.materials import rates
+from masterdata.materials.schemas import RateIn
 from tests.masterdata.shop import NOW, Shop
 
 READ = frozenset({"inventory:read", "materials:read"})
@@ -145,6 +152,18 @@ def test_a_bad_table_is_refused_whole_and_says_where(  # noqa: PLR0917 - fixture
     answer = client.post(path, content=body.encode(), headers={"content-type": "text/csv"})
     assert (answer.status_code, said in answer.json()["detail"]) == (422, True), answer.json()
     assert client.get("/v1/rates").json() == []
+
+
+def test_a_rate_is_of_the_future_by_the_groups_own_day(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    # One of them has another date than UTC at any hour.
+    zone = "Etc/GMT-14" if datetime.now(UTC).hour >= 12 else "Etc/GMT+12"
+    monkeypatch.setattr(settings(), "zone", zone)
+    today = datetime.now(ZoneInfo(zone)).date()
+    rate = RateIn(currency="EUR", rate_on=today, rate=Decimal("7.71"))
+    assert rates.add_rates(shop.session, [rate]) == 1
+    assert [r.age_days for r in rates.list_rate_ages(shop.session)] == [0]
+    with pytest.raises(Unprocessable, match="future"):
+        rates.add_rates(shop.session, [rate.model_copy(update={"rate_on": today + timedelta(days=1)})])
 
 
 def test_rates_in_gb18030_and_json_repeat_without_harm(client: Any, as_principal: Any, shop: Shop, paths: Any) -> None:
