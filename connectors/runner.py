@@ -102,6 +102,12 @@ class System:
             self.changed.set()
         return plan.health.last_error is None
 
+    def failed(self, error: Exception) -> None:
+        """None of the streams can be read."""
+        for plan in self.plans.values():
+            plan.failed(self._words(error), retry=isinstance(error, Retry))
+        self.changed.set()
+
     def _words(self, error: object) -> str:
         return redacted(str(error), self._config.connection)[:1_000]
 
@@ -231,9 +237,8 @@ class Agent:
         while not self.stop.is_set():
             try:
                 arrived: threading.Event = system.source().arrived  # type: ignore[attr-defined]
-            except Abort as error:
-                for plan in system.plans.values():
-                    plan.failed(str(error), retry=False)
+            except Exception as error:  # noqa: BLE001  a door: whatever keeps the source shut may be mended meanwhile
+                system.failed(error)
                 self.stop.wait(IDLE_SECONDS)
                 continue
             arrived.clear()
@@ -252,6 +257,9 @@ class Agent:
             system.written.clear()
             try:
                 system.send_ready(self.uplink, self.stop)
+                if datetime.now(UTC).timestamp() - purged > PURGE_SECONDS:
+                    system.spool.purge(datetime.now(UTC))
+                    purged = datetime.now(UTC).timestamp()
                 attempt, wait = 0, IDLE_SECONDS
                 self._hub_state(system, None)
             except Unavailable as error:
@@ -262,9 +270,6 @@ class Agent:
                 attempt += 1
                 wait = backoff(attempt)
                 self._hub_state(system, f"sending failed: {type(error).__name__}: {error}")
-            if datetime.now(UTC).timestamp() - purged > PURGE_SECONDS:
-                system.spool.purge(datetime.now(UTC))
-                purged = datetime.now(UTC).timestamp()
             if attempt:
                 self.stop.wait(wait)
             else:
@@ -278,7 +283,10 @@ class Agent:
 
     def _tell(self) -> None:
         while not self.stop.is_set():
-            self._report()
+            try:
+                self._report()
+            except Exception as error:  # noqa: BLE001  a door: a report that fails is followed by the next
+                log.warning("health_not_told", error=f"{type(error).__name__}: {error}")
             for _ in range(int(HEALTH_SECONDS * 2)):
                 if self.stop.wait(0.5) or any(s.changed.is_set() for s in self.systems):
                     break
@@ -288,14 +296,21 @@ class Agent:
         for system in self.systems:
             system.changed.clear()
         report = {"at": datetime.now(UTC).isoformat(), "systems": [s.report() for s in self.systems]}
-        path = self.configured.state / "health.json"
-        temporary = path.with_suffix(".part")
-        temporary.write_text(json.dumps(report, ensure_ascii=False, indent=1), "utf-8")
-        temporary.replace(path)
+        try:
+            self._keep(report)
+        except OSError as error:
+            report["error"] = f"health.json cannot be written: {error.strerror}"
+            log.warning("health_not_kept", error=str(error))
         try:
             self.uplink.health(report)
         except (Unavailable, Refused) as error:
             log.debug("health_not_sent", error=str(error))
+
+    def _keep(self, report: dict[str, Any]) -> None:
+        path = self.configured.state / "health.json"
+        temporary = path.with_suffix(".part")
+        temporary.write_text(json.dumps(report, ensure_ascii=False, indent=1), "utf-8")
+        temporary.replace(path)
 
 
 def _full_due(plan: Plan) -> bool:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+import pytest
 
 from connectors.cli import open_agent
 from connectors.mapping import loads
@@ -71,6 +72,32 @@ def test_pushed_events_pass_at_once_and_wait_while_the_hub_is_away(
         until(lambda: len(hub.events) == 2)
     got = [line["document"] for body in hub.events.values() for line in body["lines"]]
     assert got == ["D1", "D2"]
+
+
+def test_a_full_disk_ends_no_thread_and_is_said(config: Path, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("connectors.spool.Spool.purge", full)
+    monkeypatch.setattr("connectors.runner.Agent._keep", full)
+    with at_work(config) as agent:
+        until(lambda: "No space left" in (agent.systems[0].hub_error or ""))
+        until(lambda: [h for h in hub.health if "No space left" in str(h.get("error"))])
+        assert all(thread.is_alive() for thread in agent._threads)
+
+
+def test_a_door_that_lacks_a_variable_says_so_and_opens_once_it_is_there(
+    config: Path, plant: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.runner.IDLE_SECONDS", 0.05)
+    (plant / "plant.yaml").write_text(PUSH, "utf-8")
+    text = config.read_text("utf-8").split("  connection:")[0]
+    config.write_text(text + "  connection: {listen: '127.0.0.1:0', secret: '${ENV:DOOR_SECRET}'}\n", "utf-8")
+    with at_work(config) as agent:
+        plan = agent.systems[0].plans["stock_movements"]
+        until(lambda: "DOOR_SECRET" in (plan.health.last_error or ""))
+        monkeypatch.setenv("DOOR_SECRET", "s3cret")
+        until(lambda: plan.health.last_error is None)
 
 
 def test_feeds_keep_their_timetable_and_a_broken_one_leaves_the_others(config: Path, plant: Path, hub: FakeHub) -> None:
