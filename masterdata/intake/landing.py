@@ -16,7 +16,7 @@ from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -146,6 +146,7 @@ def keep_new(session: Session, organisation_id: UUID, bodies: Mapping[str, bytes
 
 
 def _name(session: Session, *landings: Landing) -> None:
+    """A body that came before is kept as it is, from now on as long as a new one."""
     values = [
         {
             "organisation_id": landing.organisation_id,
@@ -155,10 +156,13 @@ def _name(session: Session, *landings: Landing) -> None:
             "path": landing.path,
             "offset": 0,
         }
-        for landing in landings
+        for landing in sorted(landings, key=lambda landing: landing.sha256)
     ]
     if values:
-        session.connection().execute(insert(Landing).on_conflict_do_nothing(), values)
+        kept = insert(Landing).on_conflict_do_update(
+            index_elements=["organisation_id", "sha256"], set_={"created_at": func.clock_timestamp()}
+        )
+        session.connection().execute(kept, values)
 
 
 def find(session: Session, organisation_id: UUID, sha256: str) -> Landing:

@@ -35,8 +35,11 @@ _ROLLED = text("""
     update landing set body = null, path = :path, "offset" = :offset
     where organisation_id = :org and sha256 = :sha256""")
 _FORGET = text("""
-    delete from landing where organisation_id = :org
-      and created_at < clock_timestamp() - make_interval(days => :days) returning path""")
+    delete from landing l where organisation_id = :org
+      and created_at < clock_timestamp() - make_interval(days => :days)
+      and not exists (select from batch b where b.organisation_id = :org and b.sha256 = l.sha256
+                      and b.state in ('landed', 'held', 'failed'))
+    returning path""")
 _NAMED = text("select path from landing where organisation_id = :org and path = any (:paths)")
 
 
@@ -64,7 +67,8 @@ def _roll(engine: Engine, organisation_id: UUID) -> int:
 
 
 def forget(engine: Engine) -> int:
-    """Remove bodies past HUB_LANDING_DAYS and what broken uploads and killed workers left; how many bodies."""
+    """Remove bodies past HUB_LANDING_DAYS that no batch waits for, and what broken uploads and killed workers left; how
+    many bodies."""
     removed = sum(_forget(engine, organisation_id) for organisation_id in organisations(engine))
     _sweep(settings().home / "uploads")
     _sweep(settings().home / "tmp")

@@ -39,7 +39,7 @@ def test_rolled_bodies_are_read_as_before(plant: Plant, home: Path) -> None:
 
 
 def test_bodies_past_their_time_are_removed_with_their_files(plant: Plant, home: Path) -> None:
-    old = plant.land("stock_positions", [stock(f"M{n * 7919 % 20_011}", n) for n in range(9_000)])
+    old = plant.snapshot([stock(f"M{n * 7919 % 20_011}", n) for n in range(9_000)])["id"]
     age(plant, 401)
     young = plant.land("stock_positions", [stock(f"N{n * 7919 % 20_011}", n) for n in range(9_000)])
     assert retention.forget(plant.engine) == 1
@@ -47,6 +47,25 @@ def test_bodies_past_their_time_are_removed_with_their_files(plant: Plant, home:
     assert raw(plant, young, 5)
     with pytest.raises(landing.Missing, match="HUB_LANDING_DAYS"):
         raw(plant, old, 5)
+
+
+def test_a_body_that_came_again_is_kept_from_then_on(plant: Plant) -> None:
+    rows_ = [stock("A", 1)]
+    plant.snapshot(rows_)
+    age(plant, 401)
+    again = plant.snapshot(rows_, minutes=5)["id"]
+    assert retention.forget(plant.engine) == 0
+    assert raw(plant, again, 0)
+
+
+def test_a_body_somebody_has_yet_to_decide_on_is_kept(plant: Plant) -> None:
+    plant.snapshot([stock("A", 1)])
+    held = plant.snapshot([], minutes=5)
+    waiting = plant.land("stock_positions", [stock("A", 2)])
+    age(plant, 401)
+    assert (held["state"], retention.forget(plant.engine)) == ("held", 1)
+    assert plant.apply(waiting) == "applied"
+    assert retention.forget(plant.engine) == 1
 
 
 def test_leavings_of_broken_uploads_are_swept(plant: Plant, home: Path) -> None:
