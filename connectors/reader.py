@@ -238,4 +238,5 @@ def _keep_events(read: _Read, page: Page) -> list[BatchHeader]:
 
 
 def _age(instant: str, now: datetime) -> float:
-    return (now - datetime.fromisoformat(instant)).total_seconds()
+    """Seconds; an instant ahead of now, left by a wrong clock, is old too."""
+    return abs((now - datetime.fromisoformat(instant)).total_seconds())

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -246,20 +247,20 @@ class Agent:
             self._wait_for(arrived, 1.0 if failed else HEALTH_SECONDS)
 
     def _wait_for(self, arrived: threading.Event, seconds: float) -> None:
-        until = datetime.now(UTC).timestamp() + seconds
-        while not self.stop.is_set() and datetime.now(UTC).timestamp() < until:
+        until = time.monotonic() + seconds
+        while not self.stop.is_set() and time.monotonic() < until:
             if arrived.wait(0.5):
                 return
 
     def _send(self, system: System) -> None:
-        attempt, purged = 0, 0.0
+        attempt, purged = 0, -PURGE_SECONDS
         while not self.stop.is_set():
             system.written.clear()
             try:
                 system.send_ready(self.uplink, self.stop)
-                if datetime.now(UTC).timestamp() - purged > PURGE_SECONDS:
+                if time.monotonic() - purged > PURGE_SECONDS:
                     system.spool.purge(datetime.now(UTC))
-                    purged = datetime.now(UTC).timestamp()
+                    purged = time.monotonic()
                 attempt, wait = 0, IDLE_SECONDS
                 self._hub_state(system, None)
             except Unavailable as error:

@@ -18,10 +18,11 @@ class Schedule:
     times: tuple[time, ...] = ()
 
     def due(self, last: datetime | None, now: datetime, zone: str) -> datetime | None:
-        """The instant of the next read after `last` (aware); `now` if there was none yet; None for never."""
+        """The instant of the next read after `last` (aware); `now` if there was none yet, or one a wrong clock put
+        ahead of now; None for never."""
         if self.seconds is None and not self.times:
             return None
-        if last is None:
+        if last is None or last > now:
             return now
         if self.seconds is not None:
             return last + timedelta(seconds=self.seconds)

@@ -22,10 +22,12 @@ class StreamHealth:
     last_error: str | None = None
     last_rows: int | None = None
     failures: int = 0
+    note: str | None = None
 
     def report(self, stream: str) -> dict[str, Any]:
         read_at = utc_text(self.last_read_at) if self.last_read_at else None
-        return {"stream": stream, "last_read_at": read_at, "last_error": self.last_error, "last_rows": self.last_rows}
+        said = {"stream": stream, "last_read_at": read_at, "last_error": self.last_error, "last_rows": self.last_rows}
+        return said | ({"note": self.note} if self.note else {})
 
 
 @dataclass
@@ -59,13 +61,24 @@ class Plan:
         if not choices:
             return None
         at, sync = min(choices, key=lambda c: (max(c[0], now), c[1] != "full"))
+        self._mind_the_clock(now)
         return (max(at, self.not_before) if self.not_before else at), sync
+
+    def _mind_the_clock(self, now: datetime) -> None:
+        """Instants a wrong clock left behind hold nothing up, and are said."""
+        if self.not_before and self.not_before > now + ABORT_PAUSE:
+            self.not_before = None
+        ahead = max((t for t in (self.last_read, self.last_full) if t and t > now), default=None)
+        if ahead:
+            self.health.note = (
+                f"This machine's clock was once ahead, at {utc_text(ahead)}: what was read then may be late."
+            )
 
     def succeeded(self, began: datetime, sync: Sync, rows: int) -> None:
         self.last_read, self.not_before = began, None
         if sync == "full":
             self.last_full = began
-        self.health = StreamHealth(datetime.now(UTC), None, rows)
+        self.health = StreamHealth(datetime.now(UTC), None, rows, note=self.health.note)
 
     def failed(self, words: str, *, retry: bool) -> None:
         """Try again soon (Retry) or after a minute (what a person must mend)."""

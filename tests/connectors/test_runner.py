@@ -15,6 +15,7 @@ from connectors.cli import open_agent
 from connectors.mapping import loads
 from connectors.runner import Agent
 from connectors.sources.push import PushSource
+from connectors.spool import StreamState
 from connectors.streams import Plan
 from tests.connectors.conftest import MAPPING, change
 from tests.connectors.fake_hub import FakeHub, Running
@@ -121,6 +122,17 @@ def test_a_plan_reads_whole_first_then_by_its_cursor_then_whole_again() -> None:
     later = now + timedelta(days=1)
     plan.last_read = later
     assert plan.next_read(later) == (later, "full")
+
+
+def test_a_clock_that_was_ahead_stops_no_feed_and_is_said() -> None:
+    made = loads("p", MAPPING, {"organisation": "q", "system": "s"})
+    now, ahead = datetime(2026, 3, 1, tzinfo=UTC), "2031-03-01T00:00:00+00:00"
+    plan = Plan.resume(made, "stock_movements", StreamState(read_at=ahead, full_at=ahead))
+    plan.not_before = datetime.fromisoformat(ahead)
+    assert plan.next_read(now) == (now, "full")
+    plan.succeeded(now, "full", 1)
+    assert plan.next_read(now) == (now + timedelta(seconds=1), "incremental")
+    assert "clock was once ahead, at 2031-03-01" in plan.health.report("stock_movements")["note"]
 
 
 def test_a_plan_waits_longer_for_a_person_than_for_a_line() -> None:
