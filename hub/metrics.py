@@ -90,7 +90,8 @@ def _counted() -> CollectorRegistry:
         return REGISTRY
     for file in Path(folder).glob("gauge_live*.db"):
         pid = int(re.sub(r"\D", "", file.stem))
-        with contextlib.suppress(PermissionError):
+        # Another process may be at the same.
+        with contextlib.suppress(PermissionError, FileNotFoundError):
             try:
                 os.kill(pid, 0)
             except ProcessLookupError:

@@ -114,6 +114,8 @@ class Supervisor:
                 child.process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + PATIENCE_SECONDS
         for child in reversed(self.children):
+            if child.listening is not None:
+                child.listening.close()
             if child.process is None:
                 continue
             try:

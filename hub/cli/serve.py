@@ -116,7 +116,8 @@ def _listen(given: Settings) -> socket.socket:
     """The port, once for all HTTP processes: whichever is free takes the next caller."""
     family = socket.AF_INET6 if ":" in given.host else socket.AF_INET
     try:
-        return socket.create_server((given.host, given.port), family=family, backlog=2048)
+        both = given.host == "::"
+        return socket.create_server((given.host, given.port), family=family, backlog=2048, dualstack_ipv6=both)
     except OSError as error:
         raise Unavailable(
             f"Port {given.port} of {given.host} cannot be used: {error.strerror}. Choose another with HUB_PORT."
@@ -125,8 +126,7 @@ def _listen(given: Settings) -> socket.socket:
 
 def wait_ready(given: Settings, supervisor: Supervisor) -> None:
     deadline = time.monotonic() + READY_SECONDS
-    address = f"http://{'127.0.0.1' if given.host == '0.0.0.0' else given.host}:{given.port}/readyz"  # noqa: S104
-    while not _answers(address):
+    while not _answers(f"{local(given)}/readyz"):
         dead = [child for child in supervisor.children if not child.is_alive]
         if dead or time.monotonic() > deadline:
             which = dead[0] if dead else supervisor.children[-1]
@@ -134,6 +134,13 @@ def wait_ready(given: Settings, supervisor: Supervisor) -> None:
             raise Unavailable(f"The hub did not start. {which.output} ends: {said}")
         if supervisor.stop.wait(0.05):
             raise typer.Exit(130)
+
+
+def local(given: Settings) -> str:
+    """Where this machine reaches the hub."""
+    if given.host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        return f"http://127.0.0.1:{given.port}"
+    return f"http://{f'[{given.host}]' if ':' in given.host else given.host}:{given.port}"
 
 
 def _answers(address: str) -> bool:
