@@ -56,6 +56,7 @@ def back_up(url: str, settings: Settings, into: Path | None = None) -> Backup:
         }
         (growing / MANIFEST).write_text(json.dumps(manifest, indent=1))
         growing.rename(folder)
+    # Ctrl-C too leaves no part of a backup.
     except BaseException:
         shutil.rmtree(growing, ignore_errors=True)
         raise

@@ -73,6 +73,7 @@ class Around:
             if answer.started:
                 raise
             await (await http_problem(Request(scope), error))(scope, receive, answer.send)
+        # Whatever it is, the caller gets a problem with its request's id, and the log says which.
         except Exception:
             log.exception("request_failed", method=scope["method"], path=scope["path"])
             if answer.started:

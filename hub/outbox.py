@@ -223,6 +223,7 @@ async def _recheck(subscriber: _Subscriber, readable: Readable) -> None:
         await asyncio.sleep(RECHECK_SECONDS)
         try:
             now = await _ask(readable)
+        # Who cannot be asked whether they may still read must not read on.
         except Exception:
             log.warning("outbox_recheck_failed", exc_info=True)
             now = None

@@ -138,6 +138,7 @@ def start(folder: Path, conf: Mapping[str, str] | None = None) -> Server:
         try:
             _prepare(server)
             _run(server)
+        # Ctrl-C too leaves no server and no lock behind.
         except BaseException:
             server.stop()
             raise

@@ -136,6 +136,7 @@ def _register(app: procrastinate.App, name: str, task: Task, engine: Engine) -> 
         args = _own(args)
         try:
             await asyncio.to_thread(task.run, engine, **args)
+        # Whatever a job raises is told by its batch and tried again; none may end the worker.
         except Exception as error:
             last = retry.is_last(error, context.job)
             log.exception("job_failed", task=name, job=context.job.id, is_last_attempt=last)
