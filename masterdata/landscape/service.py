@@ -17,6 +17,7 @@ from hub.database import set_tenancy
 from hub.errors import Conflict, NotFound, Unprocessable
 from hub.formats import sla_state
 from hub.models import Organisation
+from masterdata.intake import gate
 from masterdata.landscape.models import SourceSystem
 from masterdata.landscape.schemas import Agent, Feed, FeedState, Place, System, SystemIn
 
@@ -135,7 +136,9 @@ def register_system(session: Session, given: SystemIn) -> SourceSystem:
 
 
 def set_limits(session: Session, key: str, coverage: str, limits: dict[str, float | None]) -> dict[str, float]:
-    """Change the gate's limits of one coverage; None takes the general limit back."""
+    """Change the gate's limits of one coverage; None takes the general limit back. Raises NotFound, Unprocessable."""
+    if unknown := sorted(limits.keys() - gate.LIMITS.keys()):
+        raise Unprocessable(f"There is no limit {', '.join(unknown)}. There are: {', '.join(gate.LIMITS)}.")
     values = {"limits": json.dumps(limits), "key": key, "coverage": coverage, "org": session.info["tenancy"].acting}
     kept: dict[str, float] | None = session.scalar(_LIMITS, values)
     if kept is None:

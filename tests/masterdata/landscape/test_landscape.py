@@ -122,3 +122,8 @@ def test_limits_of_a_coverage_and_taking_them_back(plant: Plant) -> None:
         assert service.set_limits(session, "u8", "all", {"rows_min": None}) == {"overlap_min": 0.1}
         with pytest.raises(NotFound):
             service.set_limits(session, "u8", "north", {})
+
+
+def test_a_limit_nobody_knows_is_refused_with_the_known_ones(plant: Plant) -> None:
+    with plant.session() as session, pytest.raises(Unprocessable, match=r"no limit row_min\..*rows_min"):
+        service.set_limits(session, "u8", "all", {"row_min": 0.2})
