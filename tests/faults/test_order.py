@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import permutations
@@ -27,10 +28,17 @@ def moved(minutes: float, line: str, quantity: int, booked: float, modified: flo
     return "stock_movements", [row], minutes
 
 
-HISTORIES = {
-    "value without quantity": [valued(1, 10, 100), moved(5, "1", 2, booked=4, modified=4), valued(2, 10, 130)],
-    "cost goes and comes back": [valued(1, 10, 50), valued(2, 10, 60), valued(3, 10, 50)],
-    "line booked anew": [moved(4, "1", 5, booked=8, modified=1), moved(4, "1", 6, booked=3, modified=2)],
+# What arrives, and then: quantity, value, unit cost, worth, minute of the source.
+HISTORIES: dict[str, tuple[list[Any], tuple[int | None, ...]]] = {
+    "value without quantity": (
+        [valued(1, 10, 100), moved(5, "1", 2, booked=4, modified=4), valued(2, 10, 130)],
+        (12, 130, 13, 156, 5),
+    ),
+    "cost goes and comes back": ([valued(1, 10, 50), valued(2, 10, 60), valued(3, 10, 50)], (10, 50, 5, 50, 3)),
+    "line booked anew": (
+        [moved(4, "1", 5, booked=8, modified=1), moved(4, "1", 6, booked=3, modified=2)],
+        (6, None, None, None, 8),
+    ),
 }
 SHOWN = """
 select p.quantity, p.value, m.unit_cost, greatest(p.observed_at, p.moved_at, c.read_through) as source_at,
@@ -42,14 +50,15 @@ join holding h on h.material_id = m.id
 
 @pytest.mark.parametrize("history", HISTORIES)
 def test_the_order_of_arrival_shows_nowhere(plant: Plant, history: str) -> None:
-    shown = []
-    for order in permutations(HISTORIES[history]):
+    facts, (quantity, value, cost, worth, minute) = HISTORIES[history]
+    at = T0 + timedelta(minutes=minute or 0)
+    expected = {"quantity": quantity, "value": value, "unit_cost": cost, "source_at": at}
+    for order in permutations(facts):
         for stream, rows, minutes in order:
-            at = T0 + timedelta(minutes=minutes)
-            plant.deliver(stream, rows, observed_at=at, counts="balance+movements", sync="full")
-        shown.append(plant.one(SHOWN))
+            read_at = T0 + timedelta(minutes=minutes)
+            plant.deliver(stream, rows, observed_at=read_at, counts="balance+movements", sync="full")
+        assert plant.one(SHOWN) == expected | {"worth": worth, "holding_at": at}, order
         wipe(plant)
-    assert all(one == shown[0] for one in shown), shown
 
 
 def wipe(plant: Plant) -> None:
@@ -74,8 +83,10 @@ def test_events_hold_no_recording_while_they_wait_for_identity(plant: Plant, com
         other.execute(text(f"select pg_advisory_xact_lock({IDENTITY})"))
         running = [pool.submit(send, plant, given) for given in (known, new)]
         waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
-        while not worker.scalar(text(waiting)):
-            pass
+        deadline = time.monotonic() + 30
+        while not worker.scalar(text(waiting)) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert worker.scalar(text(waiting))
         assert worker.scalar(text(f"select pg_try_advisory_xact_lock({RECORDING})"))
         other.rollback()
     assert [r.result().applied for r in running] == [1, 1]
