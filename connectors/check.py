@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from connectors.contract import ContractField, Stream, streams
 from connectors.mapping import Mapping
-from connectors.sources.base import Page, Source
-from connectors.tables import to_arrow
+from connectors.sources.base import Page, Skipped, Source
+from connectors.tables import raw_json, to_arrow
 from connectors.transform import Transform
 
 ROWS = 1_000
@@ -48,6 +48,7 @@ def check_stream(mapping: Mapping, source: Source, stream: str, show: int = 3) -
     with Transform(mapping, stream) as transform:
         page = _first_rows(source.read(mapping.spec.tables[spec.driving], None))
         finding.notes.extend(_clock(page))
+        finding.violations.extend(_unreadable(mapping, stream, page.skipped))
         if not page.rows:
             finding.notes.append("the source gave no rows")
             return finding
@@ -61,15 +62,27 @@ def check_stream(mapping: Mapping, source: Source, stream: str, show: int = 3) -
     finding.pairs = [
         (r["_raw"], {k: v for k, v in r.items() if not k.startswith("_") and v is not None}) for r in rows[:show]
     ]
-    finding.violations = [*_problems(mapping, stream, rows), *_broken_rules(mapping, streams()[stream], rows)]
+    finding.violations += [*_problems(mapping, stream, rows), *_broken_rules(mapping, streams()[stream], rows)]
     return finding
 
 
 def _first_rows(pages: Iterator[Page]) -> Page:
+    skipped: list[Skipped] = []
     for page in pages:
+        skipped.extend(page.skipped)
         if page.rows:
-            return Page(page.columns, list(islice(page.rows, ROWS)), page.observed_at, page.skipped)
-    return Page((), ())
+            return Page(page.columns, list(islice(page.rows, ROWS)), page.observed_at, skipped)
+    return Page((), (), None, skipped)
+
+
+def _unreadable(mapping: Mapping, stream: str, skipped: Sequence[Skipped]) -> Iterator[Violation]:
+    """What the source itself could not read, one entry per reason."""
+    found: dict[str, list[Skipped]] = {}
+    for record in skipped:
+        found.setdefault(record.reason, []).append(record)
+    for reason, records in found.items():
+        first = records[0]
+        yield Violation(mapping.line(stream), f"{first.where}: {reason}", len(records), raw_json(dict(first.raw)))
 
 
 def _clock(page: Page) -> list[str]:

@@ -85,6 +85,18 @@ def test_check_sends_nothing_and_names_the_line(config: Path, hub: FakeHub, plan
     assert "plant.yaml, line 17: quantity cannot be read" in result.output, result.output
 
 
+def test_check_names_what_the_source_itself_cannot_read(config: Path, plant: Path) -> None:
+    text = (plant / "plant.yaml").read_text("utf-8").replace("source: sql", "source: files")
+    tables = "tables:\n  stock: {glob: stock.csv, settle: 0, columns: [code]}\n  items: {glob: items.csv, settle: 0}\n"
+    streams = text[text.index("streams:") : text.index("  stock_movements:")]
+    (plant / "plant.yaml").write_text(text[: text.index("tables:")] + tables + streams, "utf-8")
+    (plant / "stock.csv").write_text("code,wh,qty\nA,W1,1\nB,W1,2,surplus\n", "utf-8")
+    (plant / "items.csv").write_text("code,unit\nA,个\n", "utf-8")
+    config.write_text(config.read_text("utf-8").replace(f"url: 'sqlite:///{plant}/plant.db'", f"folder: {plant}"))
+    result = CliRunner().invoke(app, ["check", "--config", str(config)])
+    assert result.exit_code == 1 and "4 cells where the header has 3" in result.output, result.output
+
+
 def test_an_unknown_code_is_said_plainly(plant: Path, running: Running) -> None:
     arguments = ["enrol", "--hub", running.url, "--code", "wrong", "--state", str(plant / "state")]
     result = CliRunner().invoke(app, arguments)
