@@ -133,7 +133,7 @@ class Spool:
                 self._db.execute("BEGIN IMMEDIATE")
                 yield self._db
                 self._db.execute("COMMIT")
-            except BaseException as error:
+            except BaseException as error:  # an interruption leaves no transaction open either
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
@@ -313,16 +313,27 @@ def _move(path: Path, folder: Path) -> None:
 
 def _hold(folder: Path) -> sqlite3.Connection:
     """A lock the operating system drops with the process, on every platform Python runs on."""
-    lock = sqlite3.connect(folder / "lock.db", check_same_thread=False, isolation_level=None, timeout=0)
+    try:
+        lock = sqlite3.connect(folder / "lock.db", check_same_thread=False, isolation_level=None, timeout=0)
+    except sqlite3.OperationalError as error:
+        raise _unusable(folder, error) from None
     try:
         lock.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
         lock.close()
+        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            raise _unusable(folder, error) from None
         raise SpoolBusy(
             f"another agent already works on {folder.name} (state folder {folder}): two agents for one source "
             "would send its stock twice; stop the other one"
         ) from None
     return lock
+
+
+def _unusable(folder: Path, error: sqlite3.Error) -> SpoolError:
+    return SpoolError(
+        f"the state folder {folder} cannot be used ({error}): give the agent's user the right to write it"
+    )
 
 
 def _sync(folder: Path) -> None:
@@ -347,7 +358,7 @@ def _disk(folder: Path, discard: Callable[[], None]) -> Iterator[None]:
     """On any failure nothing half written stays; a full disk is said in words."""
     try:
         yield
-    except BaseException as error:
+    except BaseException as error:  # an interruption leaves no files either
         discard()
         if isinstance(error, OSError) and (error.errno == 28 or "No space left" in str(error)):
             raise _full(folder) from None

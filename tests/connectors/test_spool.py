@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.reader import read_stream
-from connectors.spool import Spool, SpoolBusy, SpoolFull, Writing
+from connectors.spool import Spool, SpoolBusy, SpoolError, SpoolFull, Writing
 from tests.connectors.literal import LiteralSource, parts, stock
 
 STREAM = "stock_positions"
@@ -101,6 +101,13 @@ def test_kill_9_at_random_moments_neither_loses_nor_doubles(tmp_path: Path) -> N
     spool = Spool(tmp_path / "spool")
     assert sorted(rows_of(spool)) == list(range(1, total + 1))
     spool.close()
+
+
+def test_an_unusable_folder_is_not_taken_for_another_agent(tmp_path: Path) -> None:
+    (tmp_path / "u8" / "lock.db").mkdir(parents=True)
+    with pytest.raises(SpoolError, match=r"u8 cannot be used \(unable to open database file\)") as caught:
+        Spool(tmp_path / "u8")
+    assert not isinstance(caught.value, SpoolBusy)
 
 
 def test_a_second_agent_is_refused(tmp_path: Path) -> None:
