@@ -55,8 +55,8 @@ class Stream:
 
     @property
     def arrow_schema(self) -> pa.Schema:
-        """The exact schema of a batch file: envelope first, then the contract's fields in order. The hub's API never
-        asks for it and does not load Arrow."""
+        """The exact schema of a batch file: envelope first, then the contract's fields in order. Arrow is loaded
+        by who asks for it."""
         import pyarrow as pa
 
         types = {

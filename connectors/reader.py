@@ -120,7 +120,7 @@ def _read_set(read: _Read, pages: Iterator[Page]) -> Outcome:
         try:
             _pour(read, pages, transform, writing)
             _complete(read, transform, writing)
-        except BaseException:
+        except BaseException:  # an interruption leaves nothing half written either
             writing.discard()
             raise
         rows = writing.rows
@@ -232,7 +232,7 @@ def _keep_events(read: _Read, page: Page) -> list[BatchHeader]:
     try:
         _pour(read, iter([page]), transform, writing)
         return writing.commit(read.header, read.state()) if writing.groups else []
-    except BaseException:
+    except BaseException:  # an interruption leaves nothing half written either
         writing.discard()
         raise
 

@@ -164,7 +164,7 @@ class Agent:
         """Open every spool. Raises SpoolBusy where another agent works, DocumentError for a bad mapping."""
         try:
             self.systems.extend(System(self.configured, s) for s in self.configured.config.systems)
-        except BaseException:
+        except BaseException:  # an interruption leaves no spool locked either
             self.close()
             raise
 
