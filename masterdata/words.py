@@ -61,6 +61,20 @@ REASONS: Final[dict[str, Pair]] = {
     "duplicate_key": ("同一键有内容不同的行", "Rows of one key say different things"),
     "key_incomplete": ("同一库存键另有一行读不出", "Another row of the same stock key is unreadable"),
 }
+# The Chinese of what `masterdata.intake.checks` says of a row; {field} and {value} are put in.
+SENTENCES: Final[dict[str, str]] = {
+    "unreadable": "代理读不出这一行：{value}",
+    "missing": "字段 {field} 为空，而合约要求有值。",
+    "invalid_value": "字段 {field} 为“{value}”，不是合约约定的取值。请在映射文件中映射它。",
+    "invalid_pattern": "字段 {field} 为“{value}”，格式不合合约要求。",
+    "out_of_range": "字段 {field} 为 {value}，超出合约的范围。",
+    "too_long": "字段 {field} 的文字过长：{value}",
+    "invalid_text": "字段 {field} 含有文字中不允许的字符（NUL 或 U+001F）。",
+    "in_future": "字段 {field} 为 {value}，晚于读取时间。请检查映射的时区或源系统的时钟。",
+    "unknown_unit": "单位“{value}”不是 UN/ECE Rec 20 代码，也还没有人说明它在这里的含义。请添加该单位。",
+    "duplicate_key": "本批中另有一行同键而内容不同，两者都未采用。",
+    "key_incomplete": "同一库存键另有一行读不出，该键保持上次的值。",
+}
 CHECKS: Final[dict[str, Pair]] = {
     "rows_min": ("行数减少", "Fewer rows"),
     "rows_max": ("行数增多", "More rows"),
@@ -102,6 +116,12 @@ TABLES: Final = {
     "kinds": KINDS, "statuses": STATUSES, "stocks": STOCKS, "streams": STREAMS, "batch_states": BATCH_STATES,
     "reasons": REASONS, "checks": CHECKS, "matched": MATCHED, "kpis": KPIS, "attributes": ATTRIBUTES,
 }  # fmt: skip
+
+
+def sentence(reason: str, field: str | None, value: str | None, detail: str) -> Pair:
+    """What is wrong with a quarantined row; `detail` is the English as it is kept."""
+    said = SENTENCES.get(reason)
+    return said.replace("{field}", field or "").replace("{value}", value or "") if said else detail, detail
 
 
 def word(table: str, key: str) -> Pair:

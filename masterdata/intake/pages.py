@@ -22,6 +22,7 @@ from masterdata.directory import directory
 from masterdata.golden.pages import shown
 from masterdata.intake import decide, gate, replay, rows, service
 from masterdata.intake.schemas import Finding, UnitIn
+from masterdata.words import sentence
 
 router = APIRouter(include_in_schema=False)
 
@@ -118,7 +119,8 @@ def quarantine_page(
 @router.get("/quarantine/{row_id}")
 def quarantined_page(request: Request, session: SessionDep, me: CanReadQuarantine, row_id: RowNo) -> Response:
     row = service.get_quarantined(session, row_id)
-    return shown(request, session, me, "quarantined.html", row=row, raw=_fields(row.raw))
+    said = sentence(row.reason, row.field, row.value, row.detail)
+    return shown(request, session, me, "quarantined.html", row=row, raw=_fields(row.raw), said=said)
 
 
 @router.post("/quarantine/{row_id}/dismiss")

@@ -268,7 +268,7 @@ def stock_templates(say: Any) -> dict[str, dict[str, Any]]:
                        "checks": [("rows_min", 0.38, 0.5, HELD.findings[0]), ("overlap_min", 0.62, 0.6, None)]},
         "row.html": {"row": RAW, "batch": HELD.batch, "raw": [("料号", "LF-2208"), ("数量", None)]},
         "quarantine.html": {"found": [ROW], "following": 8, "filters": {"system": "blossom"}},
-        "quarantined.html": {"row": ROW, "raw": [("料号", "LF-2208")]},
+        "quarantined.html": {"row": ROW, "raw": [("料号", "LF-2208")], "said": ("中文", "English")},
         "units.html": {"rates": overview().rates, "known": list(UNITS.values()), "error": "line 2: no rate", "given": "USD,2026-11-20",
                        "own": [Bag(organisation="teal", system="u8", code="ZHI", unit="C62", name_zh="个", name_en="piece", recorded_at=NOW)]},
     }  # fmt: skip

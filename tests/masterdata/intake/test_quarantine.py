@@ -10,7 +10,8 @@ import pytest
 
 from hub.columns import new_id
 from hub.errors import Conflict
-from masterdata.intake import replay
+from masterdata import words
+from masterdata.intake import checks, replay
 from masterdata.intake.schemas import UnitIn
 from tests.masterdata.plant import T0, Plant, move, stock
 
@@ -39,6 +40,12 @@ def test_a_faulty_row_is_quarantined_with_its_reason(plant: Plant, case: str) ->
     assert len(row["detail"]) > 20
     assert "{" not in row["detail"]
     assert row["raw"]
+
+
+def test_every_reason_is_said_in_chinese_too() -> None:
+    assert words.SENTENCES.keys() == checks.SENTENCES.keys() == words.REASONS.keys()
+    zh, en = words.sentence("missing", "quantity", None, "Field quantity is empty.")
+    assert (zh, en) == ("字段 quantity 为空，而合约要求有值。", "Field quantity is empty.")
 
 
 MOVES: dict[str, tuple[dict[str, Any], str]] = {
