@@ -45,6 +45,7 @@ CONF: Mapping[str, str] = {
     "wal_compression": "off",
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
+    "autovacuum_naptime": "15s",
     "idle_in_transaction_session_timeout": "5min",
     "timezone": "UTC",
     "log_timezone": "UTC",

@@ -24,13 +24,15 @@ from masterdata.intake.schemas import Finding
 from masterdata.intake.writing import driver, known_units
 from masterdata.landscape.models import Coverage
 from masterdata.ledger import recording
-from masterdata.ledger.batch import Account, BatchRef
+from masterdata.ledger.batch import Account, BatchRef, renew_statistics
 from masterdata.ledger.movements import apply_movements
 from masterdata.ledger.observations import compare, write
 
 log = structlog.get_logger("intake")
 
 LARGE_ROWS = 100_000
+# Where a stream's rows are kept; records of materials and partners are planned by their materials.
+TABLES = {"stock_positions": "position", "stock_movements": "movement"}
 _large = threading.Lock()
 
 
@@ -70,6 +72,8 @@ def apply_batch(engine: Engine, organisation_id: UUID, batch_id: UUID) -> str:
         if batch is None or batch.state not in ("landed", "failed"):
             return batch.state if batch else "unknown"
         state = _apply(session, batch)
+    with _writing(engine, organisation_id) as session:
+        renew_statistics(driver(session), TABLES.get(batch.stream, "source_material"), organisation_id, batch.applied)
     log.info("batch_" + state, batch=str(batch.id), stream=batch.stream, rows=batch.rows_in, applied=batch.applied)
     return state
 

@@ -53,23 +53,40 @@ class Account:
     duplicate: int = 0
 
 
-# Statistics know nothing of a tenant just filled, and a plan that trusts them reads all its rows once per row. So a few
-# staged rows are always looked up, and many always hashed.
+# A plan that trusts statistics of a tenant just filled reads all its rows once per row. So a few staged rows are always
+# looked up and many always hashed; between them it depends on whether the planner knows the tenant to be large.
 ANALYZED_FROM = 200
-FEW = {"stage_position": 500, "stage_movement": 10_000}
+FEW = 500
+MANY = {"stage_position": 500, "stage_movement": 10_000}
+LARGE = 20
 _PLANNER = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_nestloop", "work_mem")
 _SET = "set local enable_seqscan = {0}; set local enable_hashjoin = {0}; set local enable_mergejoin = {0}; "
 _LOOK_UP = _SET.format("off") + "set local enable_nestloop = on"
 _WHOLE = _SET.format("on") + "set local enable_nestloop = off; set local work_mem = '256MB'"
 
 
-def plan_for(connection: psycopg.Connection, stage: str) -> int:
+def plan_for(connection: psycopg.Connection, stage: str, organisation_id: UUID) -> int:
     """Fit the planner to what was staged, for this transaction; how many rows there are."""
     row = connection.execute(f"select count(*) from {stage}").fetchone()
     rows = int(row[0]) if row else 0
     analyze(connection, f"{stage} (hash)", rows)
-    connection.execute(_LOOK_UP if rows <= FEW[stage] else _WHOLE)
+    few = rows <= FEW or (rows <= MANY[stage] and _rows_known(connection, "position", organisation_id) > LARGE * rows)
+    connection.execute(_LOOK_UP if few else _WHOLE)
     return rows
+
+
+def renew_statistics(connection: psycopg.Connection, table: str, organisation_id: UUID, written: int) -> None:
+    """After a load that grew an organisation's `table` beyond what the planner knows: the next one must not be planned
+    for an empty tenant. Autovacuum would come too late."""
+    if written > FEW and written > _rows_known(connection, table, organisation_id):
+        connection.execute("select ledger_analyze()")
+
+
+def _rows_known(connection: psycopg.Connection, table: str, organisation_id: UUID) -> int:
+    """How many rows of a table the planner believes an organisation to have."""
+    query = f"explain (format json) select from {table} where organisation_id = %s"
+    row = connection.execute(query, [organisation_id]).fetchone()
+    return int(row[0][0]["Plan"]["Plan Rows"]) if row else 0
 
 
 def analyze(connection: psycopg.Connection, table: str, rows: int) -> None:

@@ -88,7 +88,7 @@ def apply_movements(connection: psycopg.Connection, batch: BatchRef) -> Account:
     staging.empty_work(connection)
     moves = batch.counts != "balance"
     parameters = batch.parameters | {"moves": moves}
-    staged = plan_for(connection, "stage_movement")
+    staged = plan_for(connection, "stage_movement", batch.organisation_id)
     resolve_moved(connection, batch)
     new = connection.execute(_VERSIONS, parameters).rowcount
     if new:

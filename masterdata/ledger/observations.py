@@ -114,7 +114,7 @@ def compare(connection: psycopg.Connection, batch: BatchRef) -> None:
     """Fill `seen` with what differs from what is held; nothing is written yet."""
     lock(connection, batch.organisation_id, batch.system_id)
     staging.empty_work(connection)
-    plan_for(connection, "stage_position")
+    plan_for(connection, "stage_position", batch.organisation_id)
     row = connection.execute(
         "select snapshot_at from coverage where organisation_id = %(org)s and id = %(coverage)s", batch.parameters
     ).fetchone()

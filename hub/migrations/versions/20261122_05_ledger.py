@@ -25,6 +25,16 @@ create function ledger_value(org uuid, pos bigint, at timestamptz) returns numer
 $$
 """
 
+# Statistics are their owner's to renew.
+ANALYZE = """
+create function ledger_analyze() returns void language plpgsql
+security definer set search_path = pg_catalog, public, pg_temp as $$
+begin
+    analyze position, movement, observation, source_material, material_stock, holding;
+end
+$$
+"""
+
 FENCED = ("change", "material_stock", "movement", "observation", "position", "snapshot", "snapshot_gap")
 
 
@@ -171,9 +181,13 @@ def upgrade() -> None:
     grant("recording", "select, insert")
     op.execute(f"grant usage on sequence recording_id_seq, position_id_seq to {APP_ROLE}")
     op.execute(VALUE)
+    op.execute(ANALYZE)
+    op.execute("revoke execute on function ledger_analyze() from public")
+    op.execute(f"grant execute on function ledger_analyze() to {APP_ROLE}")
 
 
 def downgrade() -> None:
+    op.execute("drop function ledger_analyze")
     op.execute("drop function ledger_value")
     op.drop_table("snapshot_gap")
     op.drop_table("snapshot")
