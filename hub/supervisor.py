@@ -133,7 +133,7 @@ class Supervisor:
 
 def _wait(failures: int) -> float:
     """Seconds until the next try."""
-    return min(TICK_SECONDS * 2 ** min(failures, 10), LONGEST_WAIT)
+    return min(TICK_SECONDS * 2.0 ** min(failures, 10), LONGEST_WAIT)
 
 
 def _succeeds(work: Callable[[], object]) -> bool:
