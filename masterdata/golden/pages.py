@@ -175,8 +175,8 @@ def material_page(
         return RedirectResponse(f"/materials/{material.merged_into}", 303)
     decimals = directory(session, me).decimals(material.unit)
     return shown(
-        request, session, me, "material.html", material=material, held=material.holders, past=moment, asked=past,
-        asked_query=urlencode({k: v for k, v in (("as_of", past.as_of), ("known_at", past.known_at)) if v}),
+        request, session, me, "material.html", material=material, held=material.holders, past=moment, wanted=past,
+        wanted_query=urlencode({k: v for k, v in (("as_of", past.as_of), ("known_at", past.known_at)) if v}),
         movements=service.list_movements(session, MovementQuery(number=number, limit=12)).items,
         chart=plots.history(session, number, moment, say, decimals),
     )  # fmt: skip
@@ -197,7 +197,7 @@ def positions_page(
     moment = past.moment(speaker(me.locale, me.zone))
     page = service.list_positions(session, number, after, moment=moment)
     held = service.get_holders(session, number, moment)
-    return shown(request, session, me, "positions.html", page=page, held=held, past=moment, asked=past)
+    return shown(request, session, me, "positions.html", page=page, held=held, past=moment, wanted=past)
 
 
 @router.get("/positions/{organisation}/{position_id}")
