@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
@@ -11,6 +12,7 @@ from secrets import compare_digest
 from typing import Any
 
 import structlog
+from anyio import to_thread
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
@@ -32,7 +34,9 @@ from masterdata.directory import frame_of
 log = structlog.get_logger("hub.app")
 
 BODY_MAX = 16 << 20
-THREADS = 40
+# Requests a process works on at once. More would wait for the interpreter and for the database's processors instead of
+# for their turn, and all of them would be late.
+AT_ONCE = 8
 ROUTERS = (
     "masterdata.intake.router",
     "identity.router",
@@ -105,7 +109,8 @@ def _may_scrape(request: Request, configured: Settings) -> bool:
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """What lives as long as the process: the engine and the outbox broker."""
     url = application_url(settings())
-    engine = make_engine(url, pool_size=THREADS // 2, options=IN_WRITTEN_ORDER)
+    to_thread.current_default_thread_limiter().total_tokens = AT_ONCE
+    engine = make_engine(url, pool_size=2 * AT_ONCE, options=IN_WRITTEN_ORDER)
     app.state.new_session = sessionmaker(engine, expire_on_commit=False)
     app.state.broker = Broker(url)
     await app.state.broker.start()
@@ -127,6 +132,7 @@ def create_app() -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     app.state.broker = Broker()
+    app.state.turns = asyncio.Semaphore(AT_ONCE)
     app.state.error_page = _error_page
     app.add_middleware(Around, body_max=BODY_MAX)
     problems.install(app)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends
 from sqlalchemy.orm import Session
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
 from hub.database import NOBODY
@@ -21,6 +21,11 @@ class Router(APIRouter):
         super().__init__(**{"route_class": IdempotentRoute} | options)
 
 
+# Whoever holds a connection ends in threads of their own, so that they never wait for those who wait for a connection.
+_ENDING = CapacityLimiter(40)
+_TURN = "turn"
+
+
 async def get_session(request: HTTPConnection) -> AsyncIterator[Session]:
     """The request's transaction. It acts for nobody until `authorize` binds the caller's tenancy with set_tenancy."""
     session: Session = request.app.state.new_session()
@@ -28,10 +33,19 @@ async def get_session(request: HTTPConnection) -> AsyncIterator[Session]:
     try:
         yield session
         if session.in_transaction():
-            await run_in_threadpool(session.commit)
+            await to_thread.run_sync(session.commit, limiter=_ENDING)
     finally:
         if session.in_transaction():
-            await run_in_threadpool(session.close)
+            await to_thread.run_sync(session.close, limiter=_ENDING)
+        if session.info.pop(_TURN, False):
+            request.app.state.turns.release()
+
+
+async def take_turn(request: HTTPConnection, session: Session) -> None:
+    """Before the first statement of a request that keeps its connection: waits until the process has room for it. The
+    turn ends with the session."""
+    await request.app.state.turns.acquire()
+    session.info[_TURN] = True
 
 
 # scope="function": it commits before the answer is sent, so that a failing commit is never answered with success.

@@ -18,7 +18,7 @@ from hub import idempotency
 from hub.cache import Cache
 from hub.database import Tenancy, set_tenancy
 from hub.errors import Forbidden, NotFound, Unauthenticated
-from hub.web import SessionDep
+from hub.web import SessionDep, take_turn
 from identity import agent_tokens
 from identity.scopes import AGENT_SCOPES, effective
 from identity.secrets import digest
@@ -83,12 +83,17 @@ async def authenticate(
     if bearer is not None:
         known = agents.find(bearer.credentials)
         return known if known is not None else await run_in_threadpool(_agent, session, bearer.credentials)
-    principal = await run_in_threadpool(find_person, session, cookie) if cookie else None
+    principal = await _signed_in(request, session, cookie) if cookie else None
     if principal is None:
         raise _not_signed_in(request)
     if request.method not in SAFE_METHODS and not compare_digest(csrf.encode(), principal.csrf.encode()):
         raise Forbidden("The request carries no valid CSRF token for this session. Reload the page and try again.")
     return principal
+
+
+async def _signed_in(request: Request, session: Session, token: str) -> Principal | None:
+    await take_turn(request, session)
+    return await run_in_threadpool(find_person, session, token)
 
 
 async def authorize(
@@ -179,6 +184,8 @@ def _agent(session: Session, token: str) -> Principal:
         token_id=token_id,
     )
     agents.put(token, agent)
+    # A body may follow slowly: no connection waits for it.
+    session.rollback()
     return agent
 
 
