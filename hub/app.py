@@ -36,7 +36,7 @@ log = structlog.get_logger("hub.app")
 BODY_MAX = 16 << 20
 # Requests a process works on at once. More would wait for the interpreter and for the database's processors instead of
 # for their turn, and all of them would be late.
-AT_ONCE = 8
+AT_ONCE = 4
 ROUTERS = (
     "masterdata.intake.router",
     "identity.router",
