@@ -34,8 +34,8 @@ def main(source: str, target: str, folder: str) -> None:
 
 
 def _with_host(url: str) -> str:
-    """dlt wants a host in its place; libpq lets the one of the query win."""
-    return url.replace("@/", "@localhost:5432/", 1)
+    """dlt wants a password and a host in their places; the server asks for none, libpq lets the query's host win."""
+    return url.replace("@/", ":none@localhost:5432/", 1)
 
 
 if __name__ == "__main__":
