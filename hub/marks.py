@@ -61,9 +61,10 @@ class Marks:
     def __init__(self, say: Speaker) -> None:
         self.say = say
 
-    def name(self, zh: str | None, en: str | None, link: str = "") -> Markup:
-        """A name with, small, the one in the other language; a link where there is one to follow."""
-        shown, other = escape(self.say.pick(zh, en)), self.say.other(zh, en)
+    def name(self, zh: str | None, en: str | None, link: str = "", code: str = "") -> Markup:
+        """A name with, small, the one in the other language; a link where there is one to follow. What has no name yet
+        goes by its code."""
+        shown, other = escape(self.say.pick(zh, en) or code), self.say.other(zh, en)
         alt = f'<span class="alt" lang="{self.say.other_language}">{escape(other)}</span>' if other else ""
         start, end = (
             (f'<a class="quiet cut" href="{escape(link)}"', "</a>") if link else ('<span class="cut"', "</span>")

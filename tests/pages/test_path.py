@@ -122,7 +122,7 @@ def test_from_a_name_to_the_raw_row(browser: Any, demo: Demo, language: str) -> 
     page.click("main table a.quiet >> nth=0")
     page.wait_for_url("**/materials/*")
     assert words["holders"] in page.inner_text("#holders")
-    assert page.locator("#history svg.chart").count() == 1
+    reload_until(page, "#history svg.chart")
     page.click("#holders td .origin >> nth=0")
     page.click("[data-origins] .origin >> nth=0")
     page.click(".prov a[href*='/rows/'] >> nth=0")
