@@ -47,11 +47,11 @@ def _json(body: bytes) -> list[Any]:
 
 
 def _csv(body: bytes, model: type[BaseModel]) -> list[dict[str, str]]:
-    reader = csv.DictReader(io.StringIO(_text(body)))
-    missing = [name for name in model.model_fields if name not in (reader.fieldnames or [])]
-    if missing:
-        raise Unprocessable(f"The header lacks {', '.join(missing)}. It must name {', '.join(model.model_fields)}.")
+    reader = csv.DictReader(io.StringIO(_text(body), newline=""))
     try:
+        missing = [name for name in model.model_fields if name not in (reader.fieldnames or [])]
+        if missing:
+            raise Unprocessable(f"The header lacks {', '.join(missing)}. It must name {', '.join(model.model_fields)}.")
         return [{name: (row[name] or "").strip() for name in model.model_fields} for row in reader]
     except csv.Error as error:
         raise Unprocessable(f"Line {reader.line_num} is no CSV: {error}.") from error
