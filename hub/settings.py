@@ -43,8 +43,14 @@ class Settings(BaseSettings):
     @property
     def address(self) -> str:
         """What people open."""
-        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104 - compared, not bound
-        return self.public_url or f"http://{host}:{self.port}"
+        return self.public_url or self.local
+
+    @property
+    def local(self) -> str:
+        """Where this machine reaches the hub."""
+        if self.host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+            return f"http://127.0.0.1:{self.port}"
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     def today(self) -> date:
         """The group's business day."""

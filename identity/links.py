@@ -59,7 +59,7 @@ def keeper(session: Session, person_id: UUID) -> UUID:
 
 
 def base_url() -> str:
-    return (settings().public_url or f"http://{settings().host}:{settings().port}").rstrip("/")
+    return settings().address.rstrip("/")
 
 
 def find(session: Session, token: str) -> Row[Any] | None:

@@ -14,8 +14,8 @@ import typer
 from sqlalchemy.engine import make_url
 
 from hub import logs, postgres
-from hub.cli import serve
 from hub.cli.console import Report, out, plainly, steps
+from hub.cli.serve import prepare, start
 from hub.database import make_engine
 from hub.errors import Conflict, Unavailable
 from hub.settings import settings
@@ -73,15 +73,15 @@ def _raise(supervisor: Supervisor, store: Store, scale: float, report: Report) -
     """Everything but life: schema, group, hub, legacy servers, agent."""
     from demo.group import build
 
-    serve.prepare(store, report)
+    prepare(store, report)
     admin = make_url(store.url).set(database="postgres").render_as_string(hide_password=False)
     group = build(admin, settings().home / "group", scale, lambda what, part: report(what, 0.1 + 0.6 * part))
     report("the group enters the hub", 0.75)
     code = _found(store, group)
-    serve.start(supervisor, store.environment, report)
+    start(supervisor, store.environment, report)
     report("legacy servers and agent", 0.95)
     group.start_servers()
-    _agent(supervisor, group.agent_config(_hub_url()), code)
+    _agent(supervisor, group.agent_config(settings().local), code)
     return group
 
 
@@ -96,10 +96,6 @@ def _found(store: Store, group: Any) -> str | None:
         application.dispose()
 
 
-def _hub_url() -> str:
-    return f"http://127.0.0.1:{settings().port}"
-
-
 def _agent(supervisor: Supervisor, config: Path, code: str | None) -> None:
     """Enrol the agent when the hub is new, then keep it running."""
     state = config.parent / "state"
@@ -110,7 +106,7 @@ def _agent(supervisor: Supervisor, config: Path, code: str | None) -> None:
             *AGENT_COMMAND,
             "enrol",
             "--hub",
-            _hub_url(),
+            settings().local,
             "--state",
             str(state),
             "--name",

@@ -126,7 +126,7 @@ def _listen(given: Settings) -> socket.socket:
 
 def wait_ready(given: Settings, supervisor: Supervisor) -> None:
     deadline = time.monotonic() + READY_SECONDS
-    while not _answers(f"{local(given)}/readyz"):
+    while not _answers(f"{given.local}/readyz"):
         dead = [child for child in supervisor.children if not child.is_alive]
         if dead or time.monotonic() > deadline:
             which = dead[0] if dead else supervisor.children[-1]
@@ -134,13 +134,6 @@ def wait_ready(given: Settings, supervisor: Supervisor) -> None:
             raise Unavailable(f"The hub did not start. {which.output} ends: {said}")
         if supervisor.stop.wait(0.05):
             raise typer.Exit(130)
-
-
-def local(given: Settings) -> str:
-    """Where this machine reaches the hub."""
-    if given.host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
-        return f"http://127.0.0.1:{given.port}"
-    return f"http://{f'[{given.host}]' if ':' in given.host else given.host}:{given.port}"
 
 
 def _answers(address: str) -> bool:

@@ -53,7 +53,7 @@ def test_port_in_use_is_said(host: str) -> None:
 def test_the_hub_finds_itself_on_every_host(host: str) -> None:
     given = Settings(host=host, port=8470)
     with serve._listen(Settings(host=host, port=0)) as listening:
-        url = httpx.URL(serve.local(given))
+        url = httpx.URL(given.local)
         socket.create_connection((url.host, listening.getsockname()[1]), 5).close()
 
 
@@ -78,7 +78,7 @@ def supervisor(committed_db: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def is_ready() -> bool:
-    return httpx.get(f"{serve.local(settings())}/readyz", timeout=30).status_code == httpx.codes.OK
+    return httpx.get(f"{settings().local}/readyz", timeout=30).status_code == httpx.codes.OK
 
 
 def test_killed_http_process_is_started_again_while_the_other_answers(supervisor: Supervisor) -> None:
