@@ -24,7 +24,7 @@ from masterdata.intake.schemas import Finding
 from masterdata.intake.writing import driver, known_units
 from masterdata.landscape.models import Coverage
 from masterdata.ledger import recording
-from masterdata.ledger.batch import Account, BatchRef, renew_statistics
+from masterdata.ledger.batch import FEW, Account, BatchRef, renew_statistics
 from masterdata.ledger.movements import apply_movements
 from masterdata.ledger.observations import compare, write
 
@@ -72,8 +72,10 @@ def apply_batch(engine: Engine, organisation_id: UUID, batch_id: UUID) -> str:
         if batch is None or batch.state not in ("landed", "failed"):
             return batch.state if batch else "unknown"
         state = _apply(session, batch)
-    with _writing(engine, organisation_id) as session:
-        renew_statistics(driver(session), TABLES.get(batch.stream, "source_material"), organisation_id, batch.applied)
+    if batch.applied > FEW:
+        table = TABLES.get(batch.stream, "source_material")
+        with _writing(engine, organisation_id) as session:
+            renew_statistics(driver(session), table, organisation_id, batch.applied)
     log.info("batch_" + state, batch=str(batch.id), stream=batch.stream, rows=batch.rows_in, applied=batch.applied)
     return state
 

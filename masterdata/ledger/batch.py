@@ -78,7 +78,7 @@ def plan_for(connection: psycopg.Connection, stage: str, organisation_id: UUID) 
 def renew_statistics(connection: psycopg.Connection, table: str, organisation_id: UUID, written: int) -> None:
     """After a load that grew an organisation's `table` beyond what the planner knows: the next one must not be planned
     for an empty tenant. Autovacuum would come too late."""
-    if written > FEW and written > _rows_known(connection, table, organisation_id):
+    if written > _rows_known(connection, table, organisation_id):
         connection.execute("select ledger_analyze()")
 
 
