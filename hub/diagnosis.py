@@ -102,7 +102,7 @@ def _outbox(patient: Patient) -> Iterable[Finding]:
     )
     waiting, lag = patient.rows(query)[0]
     late = lag > 60
-    do = "The relay runs in the API process: is it up? Its log is HUB_HOME/logs/api.jsonl." if late else ""
+    do = "The relay runs in an API process: is one up? Their logs are HUB_HOME/logs/api*.jsonl." if late else ""
     yield Finding("Outbox", "bad" if late else "ok", f"{waiting} waiting, the oldest {lag:,.0f} s", do)
 
 

@@ -16,6 +16,7 @@ down_revision = None
 FENCED = ("outbox", "mail", "idempotency_key")
 
 
+# Long, as a list is: the tables one after the other, without a branch.
 def upgrade() -> None:
     op.execute(
         "do $$ begin if not exists (select from pg_roles where rolname = 'hub_app') then "

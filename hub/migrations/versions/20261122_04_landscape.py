@@ -25,6 +25,7 @@ FENCED = (
 )
 
 
+# Long, as a list is: the tables one after the other, without a branch.
 def upgrade() -> None:
     op.create_table(
         "batch",

@@ -38,6 +38,7 @@ $$
 FENCED = ("change", "material_stock", "movement", "observation", "position", "snapshot", "snapshot_gap")
 
 
+# Long, as a list is: the tables one after the other, without a branch.
 def upgrade() -> None:
     op.create_table(
         "change",
