@@ -27,6 +27,7 @@ from hub.middleware import Around
 from hub.outbox import Broker
 from hub.reference import describe
 from hub.settings import Settings, settings
+from hub.shelves import Shelves
 from hub.store import application_url
 from hub.web import Router, SessionDep
 from masterdata.directory import frame_of
@@ -137,14 +138,15 @@ def create_app() -> FastAPI:
     app.add_middleware(Around, body_max=BODY_MAX)
     problems.install(app)
     for router in routers():
-        app.include_router(router, max_body_size=BODY_MAX)
+        app.include_router(router)
     pages.mount(app, frame_of)
+    app.router.middleware_stack = Shelves(app.router)
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     return app
 
 
 def routers() -> list[Any]:
-    """The routers of every package; a request is matched in this order, so the busiest stands first."""
+    """The routers of every package."""
     return [operation, *(import_module(name).router for name in ROUTERS if find_spec(name) is not None)]
 
 

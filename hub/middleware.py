@@ -66,10 +66,10 @@ class Around:
         began = time.perf_counter()
         try:
             if _declared(headers) > self.body_max:
-                raise HTTPException(413, f"The body is larger than {self.body_max >> 20} MiB. Send it in parts.")
-            await self.app(scope, receive, answer.send)
+                raise _too_large(self.body_max)
+            await self.app(scope, _Body(receive, self.body_max).receive, answer.send)
         except HTTPException as error:
-            # Only the limit of the body comes this far: it is raised around the handlers of errors.
+            # Only a body declared too large comes this far: it is refused before there are handlers of errors.
             if answer.started:
                 raise
             await (await http_problem(Request(scope), error))(scope, receive, answer.send)
@@ -95,6 +95,24 @@ class Around:
                 status=status,
                 ms=round(seconds * 1000, 1),
             )
+
+
+class _Body:
+    """Counts what comes, as a body in chunks declares no length."""
+
+    def __init__(self, receive: Receive, most: int) -> None:
+        self._receive, self._most, self._came = receive, most, 0
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._came += len(message.get("body", b""))
+        if self._came > self._most:
+            raise _too_large(self._most)
+        return message
+
+
+def _too_large(most: int) -> HTTPException:
+    return HTTPException(413, f"The body is larger than {most >> 20} MiB. Send it in parts.")
 
 
 class _Answer:
