@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -28,6 +29,10 @@ from hub.settings import Settings
 log = structlog.get_logger("hub.backups")
 DUMP, MANIFEST, LANDING = "database.dump", "manifest.json", "landing"
 TRIES = 3
+PREAMBLE = 2**16
+# Set by the programs of PostgreSQL 17 and newer, unknown to older servers.
+NEWER = b"SET transaction_timeout = 0;"
+IF_KNOWN = b"select set_config(name, '0', false) from pg_settings where name = 'transaction_timeout';"
 COUNTED = ("organisation", "batch", "landing", "movement", "observation", "position")
 
 
@@ -76,7 +81,7 @@ def restore(url: str, settings: Settings, folder: Path) -> dict[str, int]:
     for name in manifest["files"]:
         _place(folder / LANDING / name, settings.home / name)
     migrate.prepare_role(url)
-    _run("pg_restore", url, "--no-owner", "--exit-on-error", "--single-transaction", str(folder / DUMP))
+    _load(url, folder / DUMP)
     with psycopg.connect(url) as connection:
         missing = [path for path in _landing_paths(connection) if not _absolute(settings.home, path).exists()]
     if missing:
@@ -183,12 +188,41 @@ def _digest(path: Path) -> str:
 
 
 def _run(name: str, url: str, *arguments: str) -> None:
-    """pg_dump and pg_restore get the password by environment, so that no list of processes shows it."""
-    address = make_url(url)
-    password = {"PGPASSWORD": str(address.password)} if address.password else {}
-    target = address.set(password=None, drivername="postgresql").render_as_string(hide_password=False)
-    environment = {**os.environ, **password, "PGOPTIONS": "-c row_security=off"}
-    command = [tool(name), "--dbname", target, *arguments]
+    address, environment = _reach(url)
+    command = [tool(name), "--dbname", address, *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Unavailable(f"{name} failed: {clean(done.stderr.strip()[-500:])}")
+
+
+def _load(url: str, dump: Path) -> None:
+    """The dump as a script that psql runs in one transaction: pg_restore by itself sets what only servers of its own
+    version know. What it could not read to the end is not committed."""
+    address, environment = _reach(url)
+    write = [tool("pg_restore"), "--no-owner", "--file", "-", str(dump)]
+    run = [tool("psql"), "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--output", os.devnull, address]
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(write, stdout=subprocess.PIPE, stderr=said) as script,
+        subprocess.Popen(run, env=environment, stdin=subprocess.PIPE, stderr=said) as psql,
+    ):
+        # Where psql stopped at an error, what it said is the reason.
+        with suppress(BrokenPipeError), psql.stdin as into, script.stdout as lines:  # type: ignore[union-attr]
+            into.write(b"begin;\n" + lines.read(PREAMBLE).replace(NEWER, IF_KNOWN, 1))
+            shutil.copyfileobj(lines, into, PREAMBLE)
+            into.write(b"commit;\n" if script.wait() == 0 else b"rollback;\n")
+        failed = psql.wait() or script.wait()
+        said.seek(0)
+        if failed:
+            raise Unavailable(
+                f"The backup could not be loaded: {clean(said.read().decode(errors='replace').strip()[-500:])}"
+            )
+
+
+def _reach(url: str) -> tuple[str, dict[str, str]]:
+    """Address and environment for PostgreSQL's programs. The password goes by environment, so that no list of
+    processes shows it."""
+    address = make_url(url)
+    password = {"PGPASSWORD": str(address.password)} if address.password else {}
+    target = address.set(password=None, drivername="postgresql").render_as_string(hide_password=False)
+    return target, {**os.environ, **password, "PGOPTIONS": "-c row_security=off"}
