@@ -4,10 +4,10 @@ values have no common type becomes text."""
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import Any, overload
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,10 +15,36 @@ import pyarrow.compute as pc
 _NESTED = (pa.types.is_nested, pa.types.is_decimal256, pa.types.is_dictionary)
 
 
+class Columnar(Sequence[tuple[Any, ...]]):
+    """Rows that a source gave as an Arrow table of `to_arrow`'s types: tuples are made only where somebody looks."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[Any, ...]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Columnar: ...
+
+    def __getitem__(self, index: int | slice) -> tuple[Any, ...] | Columnar:
+        if isinstance(index, slice):
+            return Columnar(self.table.take(pa.array(range(*index.indices(len(self))), pa.int64())))
+        return tuple(column[index].as_py() for column in self.table.columns)
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return zip(*(column.to_pylist() for column in self.table.columns), strict=True)
+
+
 def to_arrow(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> pa.Table:
     """A table of these rows; column types are what the values have in common."""
+    if isinstance(rows, Columnar):
+        return rows.table
     values = zip(*rows, strict=True) if rows else ([] for _ in columns)
-    arrays = [_column(v) for v in values]
+    arrays = [column_of(v) for v in values]
     return pa.Table.from_arrays(arrays, names=list(columns))
 
 
@@ -34,18 +60,19 @@ def _as_text(table: pa.Table) -> pa.Table:
     return pa.table({n: pa.array([_text(v) for v in table[n].to_pylist()], pa.string()) for n in table.column_names})
 
 
-def _column(values: Sequence[Any]) -> pa.Array:
+def column_of(values: Sequence[Any]) -> pa.Array:
+    """A column of these Python values."""
     try:
         array = pa.array(values)
     except (pa.ArrowException, OverflowError, TypeError, ValueError):
         return _mixed(values)
     if pa.types.is_floating(array.type):
-        exact = _from_floats(array)
+        exact = from_floats(array)
         return _mixed(values) if exact is None else exact
     return _mixed(values) if any(is_kind(array.type) for is_kind in _NESTED) else array
 
 
-def _from_floats(array: pa.Array) -> pa.Array | None:
+def from_floats(array: pa.Array) -> pa.Array | None:
     """Floats by their shortest text, which is the number their own system shows; None where that is not plain."""
     text = pc.cast(array, pa.string())
     if pc.any(pc.match_substring_regex(text, "[^-.0-9]")).as_py():
@@ -54,6 +81,21 @@ def _from_floats(array: pa.Array) -> pa.Array | None:
     try:
         return pc.cast(text, pa.decimal128(38, decimals))
     except pa.ArrowException:
+        return None
+
+
+def from_numerals(text: pa.Array) -> pa.Array | None:
+    """Plain decimal numerals in the narrowest type that holds all of them, as Arrow would find for their Decimals; None
+    where one is no number or no such type has the digits."""
+    point, length = pc.find_substring(text, "."), pc.binary_length(text)
+    before = pc.subtract(pc.if_else(pc.less(point, 0), length, point), pc.starts_with(text, "-").cast(pa.int32()))
+    scale = pc.max(pc.if_else(pc.less(point, 0), 0, pc.subtract(pc.subtract(length, point), 1))).as_py() or 0
+    digits = pc.max(before).as_py() or 0
+    if digits == 1 and not pc.any(pc.match_substring_regex(text, r"^-?([1-9]|0$)")).as_py():
+        digits = 0  # no Decimal counts the zero before its point
+    try:
+        return pc.cast(text, pa.decimal128(digits + scale, scale))
+    except (pa.ArrowException, ValueError):
         return None
 
 

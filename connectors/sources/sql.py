@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
@@ -13,6 +13,9 @@ from sqlalchemy.pool import NullPool
 
 from connectors.sources.base import Abort, Page, Retry, SourceError
 from connectors.sources.checks import require_columns, required
+
+if TYPE_CHECKING:
+    from connectors.sources.postgresql import Copied
 
 PAGE_ROWS = 50_000
 START = "1900-01-01 00:00:00"
@@ -98,7 +101,12 @@ class SqlSource:
         try:
             with self._connect() as connection:
                 observed_at = self._open(connection)
-                yield from self._pages(connection, query, values, table, observed_at)
+                copied = None if values else self._copied(connection, query)
+                if copied:
+                    require_columns(table, copied.columns, "the query's result")
+                    yield from (Page(copied.columns, rows, observed_at) for rows in copied.pages())
+                else:
+                    yield from self._pages(connection, query, values, table, observed_at)
         except DBAPIError as error:
             raise self._in_words(error) from None
 
@@ -115,6 +123,16 @@ class SqlSource:
             connection.exec_driver_sql(statement)
         clock = CLOCKS.get(self._dialect)
         return _aware(connection.exec_driver_sql(clock).scalar_one()) if clock else None
+
+    def _copied(self, connection: Connection, query: str) -> Copied | None:
+        """The query as PostgreSQL copies it out; None for other databases and drivers, or texts that are not UTF-8."""
+        dialect, driver = self._engine.dialect, connection.connection.driver_connection
+        if (dialect.name, dialect.driver) != ("postgresql", "psycopg") or driver.info.encoding != "utf-8":  # type: ignore[union-attr]
+            return None
+        from connectors.sources.postgresql import Copied
+
+        copied = Copied(connection, text(query).compile(dialect=dialect).string.replace("%%", "%"), PAGE_ROWS)
+        return copied if copied.columns else None
 
     def _pages(
         self, connection: Connection, query: str, values: dict[str, Any], table: Mapping[str, Any], at: datetime | None
