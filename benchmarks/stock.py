@@ -75,12 +75,12 @@ _MOVEMENTS = """
 
 _STOCK = """
     insert into material_stock (organisation_id, material_id, coverage_id, unit, on_hand, unrestricted, quality,
-                                blocked, in_transit, reserved, consigned, positions, negatives, marked,
-                                oldest_at, newest_at)
+                                blocked, in_transit, reserved, consigned, positions, stocked,
+                                negatives, marked, oldest_at, newest_at)
     select organisation_id, material_id, coverage_id, unit, sum(quantity),
            coalesce(sum(quantity) filter (where status = 'unrestricted'), 0),
            coalesce(sum(quantity) filter (where status = 'quality'), 0), 0, 0, coalesce(sum(reserved), 0), 0, count(*),
-           0, 0, min(observed_at), max(observed_at)
+           count(*) filter (where quantity <> 0), 0, 0, min(observed_at), max(observed_at)
     from position group by organisation_id, material_id, coverage_id, unit"""
 
 

@@ -3,8 +3,10 @@ and handed to PostgreSQL as CSV. Python never holds the rows."""
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,7 +28,8 @@ _BLOCK = 1024 * 1024
 
 @dataclass(frozen=True)
 class Frame:
-    """One batch loaded: views `delivered` and `judged` (with `fault` and, for stock, `hash`), table `bad`."""
+    """One batch loaded: view `delivered`, tables `judged` (with `fault` and, for stock, `hash`; without raw rows) and
+    `bad`."""
 
     connection: duckdb.DuckDBPyConnection
     stream: Stream
@@ -41,13 +44,27 @@ class Frame:
             self.connection.execute(statement)
 
     def copy(self, query: str, target: psycopg.Connection, table: str) -> None:
-        """Copy a query's rows into a table of PostgreSQL: `table` may name columns. One CSV file stands between."""
-        path = self.folder / "rows.csv"
-        self.connection.execute(f"copy ({query}) to '{path}' (format csv, header false)")
-        with path.open("rb") as file, target.cursor().copy(f"copy {table} from stdin (format csv)") as copy:
-            while block := file.read(_BLOCK):
-                copy.write(block)
+        """Copy a query's rows into a table of PostgreSQL, through a pipe, so that both work at once; `table` may name
+        columns."""
+        path = self.folder / "rows"
+        os.mkfifo(path)
+        # An end of our own for writing, held until the query has ended: the pipe is never at its end before.
+        reader, held = os.open(path, os.O_RDONLY | os.O_NONBLOCK), os.open(path, os.O_WRONLY)
+        os.set_blocking(reader, True)
+        path_sql = f"'{path}' (format csv, header false, use_tmp_file false)"
+        with ThreadPoolExecutor(1) as other, os.fdopen(reader, "rb") as rows:
+            written = other.submit(self._write, f"copy ({query}) to {path_sql}", held)
+            with target.cursor().copy(f"copy {table} from stdin (format csv)") as copy:
+                while block := rows.read(_BLOCK):
+                    copy.write(block)
+                written.result()
         path.unlink()
+
+    def _write(self, statement: str, held: int) -> None:
+        try:
+            self.connection.execute(statement)
+        finally:
+            os.close(held)
 
 
 @contextmanager
@@ -98,8 +115,9 @@ def _judge(frame: Frame, key: str) -> None:
     parts = ", ".join(f"coalesce({c}, '') as {c}" for c in ("lot", "owner") if c in present)
     replaced = f"* replace ({parts})" if parts else "*"
     hashed = f", {key} as hash" if stream.name in ("stock_positions", "stock_movements") else ""
+    # Kept, for its hashes are read three times and more; the raw rows stay in the body.
     frame.run(
-        f"create view judged as select *{hashed}, {checks.fault_sql(stream)} as fault "
+        f"create temp table judged as select * exclude (_raw){hashed}, {checks.fault_sql(stream)} as fault "
         f"from (select {replaced} from delivered)",
         f"create temp table bad as select _row, fault, {checks.readable_key_sql(stream)} as is_readable"
         f"{', hash' if hashed else ', null::uuid as hash'} from judged where fault is not null",

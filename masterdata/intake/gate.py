@@ -115,38 +115,37 @@ _EACH = """
         where {unit} <> coalesce(m.base_unit, g.unit, {unit}) and m.unit_cost is not null) c on true
 """
 
-# Out of what the ledger found to differ (`seen`): what stays as it was is counted from the sums alone.
+# Out of what the ledger found to differ (`seen`) and its sums per material: positions are not read again.
 _FIGURES = f"""
 with {_RATES},
 change as (
-    select s.listed as new, p.quantity as old, s.n = 0 as is_gone, c.each * r.rate as each
+    select s.listed as new, s.held as old, s.n = 0 as is_gone, c.each * r.rate as each
     from seen s
-    left join position p on p.organisation_id = %(org)s and p.id = s.position_id and p.coverage_id = %(coverage)s
-    left join stage_position t on t.hash = s.hash and p.id is null
-    left join source_material f on f.organisation_id = %(org)s and f.system_id = %(system)s and f.item_id = t.item_id
-    left join source_material m on m.organisation_id = %(org)s and m.id = coalesce(p.material_id, f.id)
-    {_EACH.format(unit="coalesce(p.unit, t.unit)")}
+    left join source_material f on s.is_new and f.organisation_id = %(org)s and f.system_id = %(system)s
+                               and f.item_id = s.item_id
+    left join source_material m on m.organisation_id = %(org)s and m.id = coalesce(s.material_id, f.id)
+    {_EACH.format(unit="s.unit")}
     left join rate r on r.currency = m.currency),
 held as (
-    select count(*) filter (where quantity <> 0) as stocked, count(*) filter (where quantity < 0) as negative,
-           count(*) filter (where exists (select from stage_gap g where g.hash = p.hash)) as open
-    from position p where organisation_id = %(org)s and coverage_id = %(coverage)s),
-worth as (
-    select sum((t.on_hand + t.in_transit) * c.each * r.rate) as value
+    select coalesce(sum(t.stocked), 0) as stocked, coalesce(sum(t.negatives), 0) as negative,
+           sum((t.on_hand + t.in_transit) * c.each * r.rate) as value
     from material_stock t join source_material m on m.organisation_id = t.organisation_id and m.id = t.material_id
     {_EACH.format(unit="t.unit")}
-    join rate r on r.currency = m.currency
+    left join rate r on r.currency = m.currency
     where t.organisation_id = %(org)s and t.coverage_id = %(coverage)s),
-moved as (
+open as (
+    select count(distinct p.hash) as keys from stage_gap g join position p on p.hash = g.hash
+    where p.organisation_id = %(org)s and p.coverage_id = %(coverage)s),
+move as (
     select count(*) filter (where old <> 0 and is_gone) as gone, count(*) filter (where old <> 0 and new = 0) as zeroed,
            count(*) filter (where new < 0) - count(*) filter (where old < 0) as negative,
            sum((new - coalesce(old, 0)) * each) as value
     from change),
 listed as (select count(*) as keys, coalesce(sum(n), 0) as rows from stage_position)
-select l.keys + h.open as keys, l.rows::float as rows, h.stocked, h.stocked - m.gone as kept, m.zeroed,
+select l.keys + o.keys as keys, l.rows::float as rows, h.stocked, h.stocked - m.gone as kept, m.zeroed,
        (h.negative + m.negative)::float as negative, h.negative::float as negative_before,
-       w.value::float as value_before, (w.value + coalesce(m.value, 0))::float as value
-from held h, worth w, moved m, listed l
+       h.value::float as value_before, (h.value + coalesce(m.value, 0))::float as value
+from held h, open o, move m, listed l
 """
 
 # The first read of a coverage has nothing to be held against.

@@ -10,15 +10,9 @@ from masterdata.ledger.batch import BatchRef, analyze
 
 EVENT_KEYS_MAX = 1_000
 
-_TOUCHED = """
-insert into touched
-select distinct p.material_id from position p
-where p.organisation_id = %(org)s and p.id in ({positions})
-"""
-
 _STOCK = """
 insert into material_stock as t (organisation_id, material_id, coverage_id, unit, on_hand, unrestricted, quality,
-    blocked, in_transit, reserved, consigned, positions, negatives, marked, oldest_at, newest_at)
+    blocked, in_transit, reserved, consigned, positions, stocked, negatives, marked, oldest_at, newest_at)
 select p.organisation_id, p.material_id, p.coverage_id, p.unit,
        coalesce(sum(p.quantity) filter (where p.status <> 'in_transit'), 0),
        coalesce(sum(p.quantity) filter (where p.status = 'unrestricted'), 0),
@@ -27,27 +21,30 @@ select p.organisation_id, p.material_id, p.coverage_id, p.unit,
        coalesce(sum(p.quantity) filter (where p.status = 'in_transit'), 0),
        coalesce(sum(p.reserved), 0),
        coalesce(sum(p.quantity) filter (where p.owner <> ''), 0),
-       count(*), count(*) filter (where p.quantity < 0), count(*) filter (where p.is_marked),
+       count(*), count(*) filter (where p.quantity <> 0), count(*) filter (where p.quantity < 0),
+       count(*) filter (where p.is_marked),
        min(greatest(p.observed_at, p.moved_at)), max(greatest(p.observed_at, p.moved_at))
-from touched t join position p on p.organisation_id = %(org)s and p.material_id = t.material_id
+from (select distinct material_id from moved) t
+join position p on p.organisation_id = %(org)s and p.material_id = t.material_id
 group by p.organisation_id, p.material_id, p.coverage_id, p.unit
 on conflict (organisation_id, material_id, coverage_id, unit) do update set
     on_hand = excluded.on_hand, unrestricted = excluded.unrestricted, quality = excluded.quality,
     blocked = excluded.blocked, in_transit = excluded.in_transit, reserved = excluded.reserved,
-    consigned = excluded.consigned, positions = excluded.positions, negatives = excluded.negatives,
-    marked = excluded.marked, oldest_at = excluded.oldest_at, newest_at = excluded.newest_at
+    consigned = excluded.consigned, positions = excluded.positions, stocked = excluded.stocked,
+    negatives = excluded.negatives, marked = excluded.marked, oldest_at = excluded.oldest_at,
+    newest_at = excluded.newest_at
 """
 
 _CHANGE = """
 insert into change (organisation_id, recording_id, system_id, batch_id, positions)
-select %(org)s, %(recording)s, %(system)s, %(batch)s, count(distinct position_id) from ({positions}) x
-returning positions
+select %(org)s, %(recording)s, %(system)s, %(batch)s, count(distinct position_id) from moved
+having count(*) > 0 returning positions
 """
 
 _KEYS = """
 select coalesce(jsonb_agg(jsonb_build_object('position_id', p.id, 'material_id', p.material_id, 'place_id', p.place_id,
     'status', p.status, 'quantity', trim_scale(p.quantity)::text, 'unit', p.unit)), '[]')
-from position p where p.organisation_id = %(org)s and p.id in ({positions})
+from position p where p.organisation_id = %(org)s and p.id in (select position_id from moved)
 """
 
 _EVENT = """
@@ -59,25 +56,23 @@ values (%(event)s, %(org)s, 'inventory.changed', %(payload)s, %(traceparent)s)
 # By source time, so that a place that fell silent shows even while its feed goes on.
 _PLACES = """
 update place l set changed_at = x.at
-from (select p.place_id, max(greatest(p.observed_at, p.moved_at)) as at from position p
-      where p.organisation_id = %(org)s and p.id in ({positions}) group by p.place_id) x
+from (select place_id, max(at) as at from moved group by place_id) x
 where l.organisation_id = %(org)s and l.id = x.place_id and (l.changed_at is null or l.changed_at < x.at)
 """
 
 
-def moved(connection: psycopg.Connection, batch: BatchRef, positions: str) -> int:
-    """Keep sums and tell of the positions that the query `positions` names; how many they are. An event lists up to
-    EVENT_KEYS_MAX keys, else it is a summary."""
-    count = connection.execute(_CHANGE.format(positions=positions), batch.parameters).fetchone()
-    if count is None or count[0] == 0:
+def moved(connection: psycopg.Connection, batch: BatchRef) -> int:
+    """Keep sums and tell of the positions in `moved`; how many they are. An event lists up to EVENT_KEYS_MAX keys, else
+    it is a summary."""
+    count = connection.execute(_CHANGE, batch.parameters).fetchone()
+    if count is None:
         return 0
-    touched = connection.execute(_TOUCHED.format(positions=positions), batch.parameters).rowcount
-    analyze(connection, "touched", touched)
+    analyze(connection, "moved", count[0])
     connection.execute(_STOCK, batch.parameters)
-    connection.execute(_PLACES.format(positions=positions), batch.parameters)
+    connection.execute(_PLACES, batch.parameters)
     keys = None
     if count[0] <= EVENT_KEYS_MAX:
-        row = connection.execute(_KEYS.format(positions=positions), batch.parameters).fetchone()
+        row = connection.execute(_KEYS, batch.parameters).fetchone()
         keys = row[0] if row else []
     _tell(connection, batch, count[0], keys)
     return int(count[0])

@@ -146,6 +146,7 @@ class MaterialStock(Base):
     reserved: Mapped[Quantity]
     consigned: Mapped[Quantity]
     positions: Mapped[int]
+    stocked: Mapped[int]
     negatives: Mapped[int]
     marked: Mapped[int]
     oldest_at: Mapped[Instant | None]

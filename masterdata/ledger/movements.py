@@ -59,7 +59,7 @@ from version order by min(position_id) over (partition by identity), row_no
 """
 
 # Only what was booked after the newest observation moves the position; the shield has made observations explicit.
-_MOVE = """
+_MOVE = staging.moving("""
 update position p set quantity = p.quantity + x.delta, moved_at = greatest(p.moved_at, x.at),
        batch_id = case when x.row_no is null then p.batch_id else %(batch)s end, row_no = coalesce(x.row_no, p.row_no)
 from (select e.position_id, max(e.at) as at,
@@ -68,7 +68,7 @@ from (select e.position_id, max(e.at) as at,
       from effect e join position q on q.organisation_id = %(org)s and q.id = e.position_id
       group by e.position_id) x
 where p.organisation_id = %(org)s and p.id = x.position_id
-"""
+""")
 # Of several batches staged as one, each position leads to its own.
 _LEAD = """
 update position p set batch_id = v.batch_id, row_no = v.row_no - v.first from version v
@@ -96,7 +96,7 @@ def apply_movements(connection: psycopg.Connection, batch: BatchRef) -> Account:
         _write(connection, batch)
     if moves:
         connection.execute(_READ_THROUGH, parameters)
-    announce.moved(connection, batch, "select position_id from effect")
+    announce.moved(connection, batch)
     return Account(applied=new, duplicate=staged - new)
 
 

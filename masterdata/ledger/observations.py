@@ -7,17 +7,20 @@ import psycopg
 
 from masterdata.ledger import announce, shield, staging
 from masterdata.ledger.batch import Account, BatchRef, analyze, lock, plan_for
-from masterdata.ledger.positions import resolve_seen
+from masterdata.ledger.positions import reassign, resolve_seen
 
 # Late: some fact of the key, or a snapshot of the coverage, is newer than this read, or the key comes from another
 # coverage. Then the value at its instant is looked up from the facts; for all others it is the position itself. Keys
 # without a position yet have held zero; they get its id here, in the order of their hashes.
 _SEEN = """
 insert into seen
-select coalesce(x.id, nextval('position_id_seq')), x.hash, x.listed, x.reserved, x.value, x.currency, x.expires_on,
-       x.row_no, x.rows, x.n, x.late, x.differs, x.id is null
+select coalesce(x.id, nextval('position_id_seq')), x.material_id, x.held, x.hash, x.item_id, x.place_id, x.lot, x.owner,
+       x.status, x.unit, x.listed, x.reserved, x.value, x.currency, x.expires_on, x.row_no, x.rows, x.n, x.late,
+       x.differs, x.id is null
 from (
-    select p.id, s.hash, coalesce(s.quantity, 0) as listed, s.reserved, s.value, s.currency, s.expires_on, s.row_no,
+    select p.id, p.material_id, case when p.coverage_id = %(coverage)s then p.quantity end as held,
+           s.hash, s.item_id, s.place_id, s.lot, s.owner, s.status, coalesce(p.unit, s.unit) as unit,
+           coalesce(s.quantity, 0) as listed, s.reserved, s.value, s.currency, s.expires_on, s.row_no,
            s.rows, coalesce(s.n, 0) as n, p.is_marked,
            coalesce(greatest(p.observed_at, p.moved_at, %(snapshot)s) > %(at)s, false)
                or coalesce(p.coverage_id <> %(coverage)s, false) as late,
@@ -57,17 +60,17 @@ select %(org)s, position_id, %(at)s, %(recording)s, listed, reserved, %(batch)s,
 from seen where {written} order by position_id
 """
 
-_MOVE = """
+_MOVE = staging.moving("""
 update position p set quantity = s.listed, reserved = s.reserved, value = s.value, currency = s.currency,
        expires_on = coalesce(s.expires_on, p.expires_on), observed_at = %(at)s, batch_id = %(batch)s,
        row_no = coalesce(s.row_no, p.row_no), is_marked = false
 from seen s
 where p.organisation_id = %(org)s and p.id = s.position_id and not s.is_late and not s.is_new
   and ({written} or p.is_marked)
-"""
+""")
 
 # Out of order: the position is what its explicit facts say; the rest of the row only if nothing newer was observed.
-_MOVE_LATE = """
+_MOVE_LATE = staging.moving("""
 update position p set quantity = ledger_value(%(org)s, p.id, 'infinity'),
        reserved = case when newest then s.reserved else p.reserved end,
        value = case when newest then s.value else p.value end,
@@ -80,7 +83,7 @@ from seen s
 cross join lateral (select coalesce(q.observed_at, '-infinity') <= %(at)s as newest from position q
                     where q.organisation_id = %(org)s and q.id = s.position_id) l
 where p.organisation_id = %(org)s and p.id = s.position_id and s.is_late and {written}
-"""
+""")
 
 _SNAPSHOT = """
 insert into snapshot (organisation_id, coverage_id, observed_at, batch_id, recording_id)
@@ -92,10 +95,10 @@ insert into snapshot_gap (organisation_id, hash, observed_at, batch_id)
 select distinct %(org)s::uuid, hash, %(at)s::timestamptz, %(batch)s::uuid from stage_gap
 """
 
-_MARK = """
+_MARK = staging.moving("""
 update position p set is_marked = true from stage_gap g
 where p.organisation_id = %(org)s and p.hash = g.hash and not p.is_marked
-"""
+""")
 
 _READ_THROUGH = """
 update coverage set read_through = greatest(read_through, %(at)s), read_clock = %(clock)s,
@@ -120,7 +123,7 @@ def compare(connection: psycopg.Connection, batch: BatchRef) -> None:
     ).fetchone()
     parameters = batch.parameters | {"snapshot": row[0] if row else None}
     seen = connection.execute(_FULL if batch.sync == "full" else _LISTED, parameters).rowcount
-    analyze(connection, "seen (position_id, hash)", seen)
+    analyze(connection, "seen (position_id)", seen)
 
 
 def write(connection: psycopg.Connection, batch: BatchRef) -> Account:
@@ -128,17 +131,36 @@ def write(connection: psycopg.Connection, batch: BatchRef) -> Account:
     full = batch.sync == "full"
     # An incremental read has no snapshot behind it that would imply what it lists: all of it is written.
     written = "s.is_changed" if full else "true"
-    resolve_seen(connection, batch)
-    connection.execute(_LATE, batch.parameters)
+    new, known, late = _kinds(connection)
+    if late:
+        reassign(connection, batch)
+    resolve_seen(connection, batch, new=new)
+    if late:
+        connection.execute(_LATE, batch.parameters)
     account = _account(connection)
-    _write(connection, batch, written)
+    if late and connection.execute(_EFFECT.format(written=written.replace("s.", "")), batch.parameters).rowcount:
+        shield.make_explicit(connection, batch, after=">")
+    connection.execute(_WRITE.format(written=written.replace("s.", "")), batch.parameters)
+    if known:
+        connection.execute(_MOVE.format(written=written), batch.parameters)
+    if late:
+        connection.execute(_MOVE_LATE.format(written=written), batch.parameters)
     if full:
         connection.execute(_SNAPSHOT, batch.parameters)
         connection.execute(_GAPS, batch.parameters)
     connection.execute(_MARK, batch.parameters)
     connection.execute(_READ_THROUGH, batch.parameters | {"full": full})
-    announce.moved(connection, batch, f"select position_id from seen s where {written} or s.is_late")
+    announce.moved(connection, batch)
     return account
+
+
+def _kinds(connection: psycopg.Connection) -> tuple[int, int, int]:
+    """How many keys are new, known, and late."""
+    row = connection.execute(
+        "select count(*) filter (where is_new), count(*) filter (where not is_new), count(*) filter (where is_late)"
+        " from seen"
+    ).fetchone()
+    return row or (0, 0, 0)
 
 
 def _account(connection: psycopg.Connection) -> Account:
@@ -148,12 +170,3 @@ def _account(connection: psycopg.Connection) -> Account:
     ).fetchone()
     assert totals is not None  # noqa: S101 - an aggregate always answers
     return Account(applied=int(totals[0]), unchanged=int(totals[1] - totals[0]))
-
-
-def _write(connection: psycopg.Connection, batch: BatchRef, written: str) -> None:
-    parameters = batch.parameters
-    if connection.execute(_EFFECT.format(written=written.replace("s.", "")), parameters).rowcount:
-        shield.make_explicit(connection, batch, after=">")
-    connection.execute(_WRITE.format(written=written.replace("s.", "")), parameters)
-    connection.execute(_MOVE.format(written=written), parameters)
-    connection.execute(_MOVE_LATE.format(written=written), parameters)

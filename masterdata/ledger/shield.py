@@ -7,12 +7,13 @@ from typing import Literal
 
 import psycopg
 
+from masterdata.ledger import staging
 from masterdata.ledger.batch import BatchRef
 
 # An observation includes the movements of its own instant: a movement is shielded by a snapshot at its instant ('>='),
 # an observation only by a later one ('>').
-_SHIELD = """
-with shield as (
+_SHIELDS = """
+shield as (
     insert into observation (organisation_id, position_id, observed_at, recording_id, quantity, batch_id)
     select distinct on (e.position_id, s.observed_at)
            %(org)s, e.position_id, s.observed_at, s.recording_id,
@@ -27,11 +28,16 @@ with shield as (
         order by s.observed_at, s.recording_id desc limit 1) s
     where not exists (select from observation o where o.organisation_id = %(org)s and o.position_id = e.position_id
                       and o.observed_at {after} e.at and o.observed_at <= s.observed_at)
-    returning position_id, observed_at)
+    returning position_id, observed_at),
+"""
+_SHIELD = staging.moving(
+    """
 update position p set observed_at = greatest(p.observed_at, x.observed_at)
 from (select position_id, max(observed_at) as observed_at from shield group by position_id) x
 where p.organisation_id = %(org)s and p.id = x.position_id
-"""
+""",
+    also=_SHIELDS,
+)
 
 
 def make_explicit(connection: psycopg.Connection, batch: BatchRef, after: Literal[">", ">="]) -> int:

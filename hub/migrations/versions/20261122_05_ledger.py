@@ -65,6 +65,7 @@ def upgrade() -> None:
         sa.Column("reserved", sa.Numeric(precision=38, scale=9), nullable=False),
         sa.Column("consigned", sa.Numeric(precision=38, scale=9), nullable=False),
         sa.Column("positions", sa.Integer(), nullable=False),
+        sa.Column("stocked", sa.Integer(), nullable=False),
         sa.Column("negatives", sa.Integer(), nullable=False),
         sa.Column("marked", sa.Integer(), nullable=False),
         sa.Column("oldest_at", sa.DateTime(timezone=True), nullable=True),
