@@ -29,7 +29,7 @@ from hub.reference import describe
 from hub.settings import Settings, settings
 from hub.shelves import Shelves
 from hub.store import application_url
-from hub.web import Router, SessionDep
+from hub.web import OpenSessionDep, Router
 from masterdata.directory import frame_of
 
 log = structlog.get_logger("hub.app")
@@ -72,7 +72,7 @@ def healthz() -> Health:
 
 
 @operation.get("/readyz", responses={503: {"model": Readiness, "description": "the database or its schema is away"}})
-def readyz(session: SessionDep) -> Any:
+def readyz(session: OpenSessionDep) -> Any:
     """The database answers and has this version's schema."""
     revision = session.execute(text("select version_num from alembic_version")).scalar()
     ready = revision == expected_schema()
@@ -81,7 +81,7 @@ def readyz(session: SessionDep) -> Any:
 
 
 @operation.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-def read_metrics(request: Request, session: SessionDep) -> Response:
+def read_metrics(request: Request, session: OpenSessionDep) -> Response:
     """Prometheus metrics: for this machine, or with the bearer token HUB_METRICS_TOKEN."""
     if not _may_scrape(request, settings()):
         raise Forbidden("Metrics are for this machine. From elsewhere, set HUB_METRICS_TOKEN and send it as bearer.")

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from sqlalchemy.orm import Session
 
 from hub.paging import Page, PagingDep, cut
-from hub.web import Router, SessionDep
+from hub.web import OpenSessionDep, Router, SessionDep
 from identity.access import CanReadFeeds, CanWriteBatches, CanWriteSystems
 from identity.agents import service
 from identity.agents.schemas import (
@@ -46,7 +46,7 @@ def create_agent(given: AgentIn, session: SessionDep, me: CanWriteSystems) -> se
 
 
 @router.post("/enrol", response_model=EnrolledOut, status_code=201)
-def enrol(given: Enrolment, session: SessionDep) -> EnrolledOut:
+def enrol(given: Enrolment, session: OpenSessionDep) -> EnrolledOut:
     """Register an agent's public key with its one-time code."""
     agent_id = service.enrol(session, given)
     return EnrolledOut(agent_id=agent_id, systems=_systems(session, agent_id))

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from hub.errors import HubError, NotFound, TooManyRequests, Unauthenticated
 from hub.pages import render
-from hub.web import SessionDep
+from hub.web import OpenSessionDep, SessionDep
 from identity import links
 from identity.access import CanChangeOwnSettings
 from identity.forms import Field, attempt, filled, go
@@ -34,7 +34,7 @@ def sign_in_page(request: Request, next: str = "/") -> Response:
 
 @router.post("/signin", dependencies=[OwnPage])
 def sign_in(
-    request: Request, session: SessionDep, email: Field = "", password: Secret = "", next: Field = "/"
+    request: Request, session: OpenSessionDep, email: Field = "", password: Secret = "", next: Field = "/"
 ) -> Response:
     try:
         given = SignIn(email=email, password=password)
@@ -79,14 +79,14 @@ def forgot(request: Request, after: BackgroundTasks, email: Field = "") -> Respo
 
 
 @router.get("/set-password")
-def set_password_page(request: Request, session: SessionDep, token: str = "") -> Response:
+def set_password_page(request: Request, session: OpenSessionDep, token: str = "") -> Response:
     found = links.find(session, token)
     status = 404 if found is None else 200
     return render(request, "set-password.html", status=status, token=token, link=found, error="")
 
 
 @router.post("/set-password", dependencies=[OwnPage])
-def set_password(request: Request, session: SessionDep, token: Secret = "", password: Secret = "") -> Response:
+def set_password(request: Request, session: OpenSessionDep, token: Secret = "", password: Secret = "") -> Response:
     try:
         opened = links.redeem(session, token, password, browser_of(request))
     except HubError as refused:

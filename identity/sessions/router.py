@@ -9,7 +9,7 @@ from fastapi import APIRouter, BackgroundTasks, Depends, Request, Response
 
 from hub.errors import Forbidden
 from hub.settings import settings
-from hub.web import Router, SessionDep
+from hub.web import OpenSessionDep, Router, SessionDep
 from identity import links
 from identity.access import CanChangeOwnSettings, SignedIn
 from identity.principal import COOKIE, Principal
@@ -54,7 +54,7 @@ secret = APIRouter(tags=["identity"])
 
 
 @router.post("/v1/session", response_model=SignedInOut, status_code=201, dependencies=[OwnPage])
-def sign_in(given: SignIn, request: Request, response: Response, session: SessionDep) -> SignedInOut:
+def sign_in(given: SignIn, request: Request, response: Response, session: OpenSessionDep) -> SignedInOut:
     """Sign in with e-mail and password."""
     new_session = request.app.state.new_session
     browser = browser_of(request)
@@ -120,6 +120,6 @@ def request_reset(given: ResetRequest, request: Request, after: BackgroundTasks)
 
 
 @router.post("/v1/passwords", response_model=SignedInOut, status_code=201, dependencies=[OwnPage])
-def set_password(given: PasswordByLink, request: Request, response: Response, session: SessionDep) -> SignedInOut:
+def set_password(given: PasswordByLink, request: Request, response: Response, session: OpenSessionDep) -> SignedInOut:
     """Set a password by a one-time link, and sign in."""
     return _opened(request, response, links.redeem(session, given.token, given.password, browser_of(request)))

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,16 @@ def supervisor(committed_db: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def is_ready() -> bool:
     return httpx.get(f"{settings().local}/readyz", timeout=30).status_code == httpx.codes.OK
+
+
+def test_callers_who_came_all_at_once_and_left_hold_nobody_up(supervisor: Supervisor) -> None:
+    """As those do who ask a machine under load whether it is ready, and ask again when no answer came in time."""
+    for _ in range(120):
+        with socket.create_connection(("127.0.0.1", settings().port)) as caller:
+            caller.sendall(b"GET /readyz HTTP/1.1\r\nHost: hub\r\n\r\n")
+    began = time.monotonic()
+    assert is_ready()
+    assert time.monotonic() - began < 15
 
 
 def test_killed_http_process_is_started_again_while_the_other_answers(supervisor: Supervisor) -> None:
