@@ -1,31 +1,54 @@
-"""How far a table has been read: the greatest value of its cursor column, and the rows that stand at it."""
+"""How far a table has been read: the greatest value of its cursor column, and the window of rows behind it. A row may
+be stamped early and committed late, so an incremental read begins a margin behind the cursor; what of that window was
+delivered is known by its digests."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
-from connectors.sources.base import Abort
-from connectors.tables import as_text
+import pyarrow as pa
+import pyarrow.compute as pc
 
-BOUNDARY_MAX = 5_000
+from connectors.sources.base import Abort
+from connectors.tables import Columnar, as_text, to_text
+
+# A window of more rows shrinks to its newest: it is read and held in the agent's state again and again.
+WINDOW_MAX = 5_000
+MARGIN_SECONDS, MARGIN_NUMBERS = 300.0, 1_000.0
+_NUMERAL = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
 Row = tuple[Any, ...]
+# What the values of a cursor column are compared by: texts below numbers below instants.
+Place = tuple[int, Any]
 
 
 @dataclass
 class Cursor:
     """Follows one read. `column` is None for tables without a cursor: then nothing moves and nothing is dropped.
-    `whole` names the column whose rows belong together (their quantities add up): all of a group pass, or none."""
+    `since` is where the read begins, `reached` how far the last one came, `known` holds the digests of what it left
+    between. `whole` names the column whose rows belong together (their quantities add up): all of a group pass, or
+    none. `margin` is in seconds for a cursor of instants, in numbers for one of numbers; None: the usual."""
 
     column: str | None
     since: str | None
     known: frozenset[str] = frozenset()
     whole: str | None = None
-    _top: Any = None
-    _at_top: set[str] = field(default_factory=set)
+    reached: str | None = None
+    margin: float | None = None
+    value: str | None = field(init=False)
+    _top: Place | None = None
+    _cut: Place | None = None
+    _window: list[tuple[Place, Any, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.value = self.reached = self.reached or self.since
+        self._top = place(self.reached) if self.since is not None else None
 
     def fresh(self, columns: Sequence[str], rows: Sequence[Row]) -> Sequence[Row]:
         """The rows not delivered by an earlier read; the cursor moves over all of them."""
@@ -34,44 +57,131 @@ class Cursor:
         if self.column not in columns:
             raise Abort(f"the cursor column '{self.column}' is not among the columns read: {', '.join(columns)}")
         position = list(columns).index(self.column)
-        self._move(rows, position)
         if self.since is None:
+            newest = _newest(rows, position)
+            self._follow(newest, [place(row[position]) for row in newest], position)
             return rows
-        fresh = [r for r in rows if as_text(r[position]) != self.since or digest(r) not in self.known]
+        places = [place(row[position]) for row in rows]
+        delivered = self._follow(rows, places, position)
+        fresh = [row for row, old in zip(rows, delivered, strict=True) if not old]
         if self.whole is None or len(fresh) == len(rows):
             return fresh
-        group = list(columns).index(self.whole)
-        changed = {r[group] for r in fresh if as_text(r[position]) >= self.since}
-        return [r for r in rows if r[group] in changed]
+        group, start = list(columns).index(self.whole), place(self.since)
+        changed = {
+            row[group]
+            for row, at, old in zip(rows, places, delivered, strict=True)
+            if not old and (at is None or start is None or at >= start)
+        }
+        return [row for row in rows if row[group] in changed]
 
-    def _move(self, rows: Sequence[Row], position: int) -> None:
-        values = [_order(r[position]) for r in rows if r[position] is not None]
-        if not values:
-            return
-        top = max(values)
-        if self._top is not None and top < self._top:
-            return
-        if top != self._top:
-            self._top, self._at_top = top, set()
-        self._at_top |= {digest(r) for r in rows if r[position] is not None and _order(r[position]) == top}
+    def _follow(self, rows: Sequence[Row], places: Sequence[Place | None], position: int) -> list[bool]:
+        """Move over these rows and remember those of the window; which of them an earlier read delivered."""
+        reached, start = (None, None) if self.since is None else (place(self.reached), place(self.since))
+        for row, at in zip(rows, places, strict=True):
+            if at is not None and (self._top is None or at > self._top):
+                self._top, self.value = at, as_text(row[position])
+        floor, delivered = place(self._begin), []
+        for row, at in zip(rows, places, strict=True):
+            # What stands before the window came along with a row of it (a query that keeps groups together).
+            along = start is not None and (at is None or at < start)
+            kept = along or (at is not None and floor is not None and at >= floor)
+            new = at is not None and reached is not None and at > reached
+            said = digest(row) if kept or (self.known and not new) else ""
+            if kept and (self._cut is None or (at or _NOWHERE) > self._cut):
+                self._window.append((at or _NOWHERE, row[position], said))
+            delivered.append(not new and said in self.known)
+        if len(self._window) > 4 * WINDOW_MAX:
+            self._shrink()
+        return delivered
 
     @property
-    def value(self) -> str | None:
-        """The cursor of the next read."""
-        return self.since if self._top is None else as_text(self._top)
+    def _begin(self) -> str | None:
+        """Where the next read begins, if the window is not too full."""
+        begin = behind(self.value, self.margin)
+        if (
+            begin is not None
+            and self.since is not None
+            and (place(begin) or _NOWHERE) < (place(self.since) or _NOWHERE)
+        ):
+            return self.since  # what stands before this read's own beginning is not known
+        return begin
 
-    @property
-    def boundary(self) -> tuple[str, ...]:
-        """Digests of the rows at that value; none if they are too many to remember (they then come twice)."""
-        if self._top is None:
-            return tuple(sorted(self.known))
-        return tuple(sorted(self._at_top)) if len(self._at_top) <= BOUNDARY_MAX else ()
+    def _shrink(self) -> None:
+        if len(self._window) > WINDOW_MAX:
+            self._window.sort(key=lambda row: row[0], reverse=True)
+            self._cut = self._window[WINDOW_MAX][0]
+            self._window = [row for row in self._window if row[0] > self._cut]
+
+    def window(self) -> tuple[str | None, tuple[str, ...]]:
+        """Where the next read begins, and the digests of the rows delivered from there on. Of more rows at one value
+        than a window holds none is remembered: they come again."""
+        self._shrink()
+        begin = self._begin
+        floor, start = place(begin) or _NOWHERE, place(self.since) or _NOWHERE
+        if self._cut is not None and self._cut >= floor:
+            least = min((row for row in self._window if row[0] > floor), key=lambda row: row[0], default=None)
+            begin = self.value if least is None else as_text(least[1])
+            floor = place(begin) or _NOWHERE
+        return begin, tuple(sorted({said for at, _, said in self._window if at >= floor or at < start}))
+
+
+_NOWHERE: Place = (-1, 0)
+
+
+def place(value: Any) -> Place | None:
+    """What a cursor value is compared by, be it a row's or one `as_text` wrote; naive instants among themselves."""
+    if isinstance(value, str):
+        if _NUMERAL.fullmatch(value):
+            return (1, Decimal(value))
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return (0, value)
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day)
+    if isinstance(value, datetime):
+        return (2, value if value.tzinfo else value.replace(tzinfo=UTC))
+    if isinstance(value, int | float | Decimal):
+        return (1, value)
+    return None if value is None else (0, as_text(value))
+
+
+def behind(value: str | None, margin: float | None) -> str | None:
+    """The cursor value `margin` before this one, written alike; the value itself where that has no meaning."""
+    if value is None or margin == 0:
+        return value
+    if value.isascii() and value.isdigit():
+        step = int(MARGIN_NUMBERS if margin is None else margin)
+        return str(max(int(value) - step, 0)).zfill(len(value))
+    try:
+        instant = datetime.fromisoformat(value) - timedelta(seconds=MARGIN_SECONDS if margin is None else margin)
+    except (ValueError, OverflowError):
+        return value
+    return instant.date().isoformat() if len(value) == 10 else instant.isoformat(sep="T" if "T" in value else " ")
 
 
 def digest(row: Row) -> str:
-    """A row's fingerprint."""
-    return hashlib.blake2b(repr(row).encode(), digest_size=12).hexdigest()
+    """A row's fingerprint: the same for the driver's values and for those that came through Arrow, except numbers that
+    only text can hold there."""
+    return hashlib.blake2b(repr([_plain(value) for value in row]).encode(), digest_size=12).hexdigest()
 
 
-def _order(value: Any) -> Any:
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+def _plain(value: Any) -> str | None:
+    if isinstance(value, float):
+        value = Decimal(repr(value))
+    if isinstance(value, Decimal) and value.is_finite():
+        text = format(value, "f")
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    return to_text(value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo else value)
+
+
+def _newest(rows: Sequence[Row], position: int) -> Sequence[Row]:
+    """The rows of a page that a window could hold, and one more, where Arrow can tell."""
+    if not isinstance(rows, Columnar) or len(rows) <= WINDOW_MAX:
+        return rows
+    column = rows.table.column(position)
+    kinds = (pa.types.is_integer, pa.types.is_decimal, pa.types.is_timestamp, pa.types.is_date)
+    if not any(is_kind(column.type) for is_kind in kinds):
+        return rows
+    chosen = pc.select_k_unstable(pa.table({"at": column}), WINDOW_MAX + 1, [("at", "descending")])
+    return list(Columnar(rows.table.take(chosen)))

@@ -39,6 +39,16 @@ def _seconds(value: object) -> int | None:
     return None if value is None else int(seconds(str(value)))
 
 
+def _margin(value: object) -> float | None:
+    """A length of time, or a number: of seconds or, for a cursor of numbers, of those."""
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool) and value >= 0):
+        return value
+    return 0.0 if str(value).strip() == "0" else seconds(str(value))
+
+
+# Sources whose cursor the agent itself gives: nothing comes into them behind it.
+_OWN_CURSOR = ("files", "push")
+
 Sql = Annotated[str, BeforeValidator(_sql)]
 When = Annotated[Schedule, BeforeValidator(schedule)]
 
@@ -51,6 +61,7 @@ class StreamSpec(BaseModel):
     every: When = Schedule(seconds=300)
     full: When | None = None
     sla: Annotated[int | None, BeforeValidator(_seconds)] = None
+    margin: Annotated[float | None, BeforeValidator(_margin)] = None
     counts: Counts = "balance"
     organisation: Sql | None = None
     coverage: Sql = "'all'"
@@ -116,6 +127,10 @@ class Mapping:
         """Column of the driving table that only grows, if it has one."""
         column = self.spec.tables[self.spec.streams[stream].driving].get("cursor")
         return str(column) if column else None
+
+    def margin(self, stream: str) -> float | None:
+        """How far behind its cursor an incremental read begins; None for the usual (`connectors.cursor`)."""
+        return 0.0 if self.spec.source in _OWN_CURSOR else self.spec.streams[stream].margin
 
     def full(self, stream: str) -> Schedule:
         """When all of the stream is read and compared."""

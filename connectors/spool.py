@@ -51,12 +51,15 @@ class SpoolFull(SpoolError):
 
 @dataclass(frozen=True)
 class StreamState:
-    """How far a stream is durably read: its cursor, the digests of the rows that stand at it, the last reads."""
+    """How far a stream is durably read: its cursor, where the next incremental read begins, the digests of the rows
+    delivered from there on, the last reads, and when the cursor last moved."""
 
     cursor: str | None = None
     boundary: tuple[str, ...] = ()
     read_at: str | None = None
     full_at: str | None = None
+    since: str | None = None
+    moved_at: str | None = None
 
 
 @dataclass(frozen=True)

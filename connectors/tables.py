@@ -57,7 +57,7 @@ def concat(tables: Sequence[pa.Table]) -> pa.Table:
 
 
 def _as_text(table: pa.Table) -> pa.Table:
-    return pa.table({n: pa.array([_text(v) for v in table[n].to_pylist()], pa.string()) for n in table.column_names})
+    return pa.table({n: pa.array([to_text(v) for v in table[n].to_pylist()], pa.string()) for n in table.column_names})
 
 
 def column_of(values: Sequence[Any]) -> pa.Array:
@@ -105,10 +105,10 @@ def _mixed(values: Sequence[Any]) -> pa.Array:
         try:
             array = pa.array([None if v is None else _decimal(v) for v in values])
         except (pa.ArrowException, ValueError):
-            return pa.array([_text(v) for v in values], pa.string())
+            return pa.array([to_text(v) for v in values], pa.string())
         if pa.types.is_decimal128(array.type) or pa.types.is_null(array.type):
             return array
-    return pa.array([_text(v) for v in values], pa.string())
+    return pa.array([to_text(v) for v in values], pa.string())
 
 
 def _decimal(value: float | Decimal) -> Decimal:
@@ -118,7 +118,8 @@ def _decimal(value: float | Decimal) -> Decimal:
     return number
 
 
-def _text(value: Any) -> str | None:
+def to_text(value: Any) -> str | None:
+    """A value as a column of texts holds it."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -126,7 +127,7 @@ def _text(value: Any) -> str | None:
     if isinstance(value, bytes):
         return value.decode("utf-8", errors="backslashreplace")
     if isinstance(value, list | tuple | dict):
-        return json.dumps(value, ensure_ascii=False, default=_text)
+        return json.dumps(value, ensure_ascii=False, default=to_text)
     if isinstance(value, Decimal):
         return format(value, "f") if value.is_finite() else str(value)
     return as_text(value)
@@ -143,4 +144,4 @@ def as_text(value: Any) -> str:
 
 def raw_json(row: Any) -> str:
     """The JSON of a row that could not become an Arrow value."""
-    return json.dumps(row, ensure_ascii=False, default=_text)
+    return json.dumps(row, ensure_ascii=False, default=to_text)

@@ -72,7 +72,7 @@ def test_an_idle_incremental_read_costs_one_query_and_sends_nothing(tmp_path: Pa
     read_stream(made, STREAM, "full")
     source.reads.clear()
     assert read_stream(made, STREAM, "incremental").batches == ()
-    assert source.reads == [("s", "2026-01-02 10:00:00")]
+    assert source.reads == [("s", "2026-01-02 09:55:00")]
 
 
 def test_header_tells_clock_trace_and_mapping(tmp_path: Path) -> None:
