@@ -46,7 +46,8 @@ class FilesSource:
 
     def read(self, table: Mapping[str, Any], since: str | None) -> Iterator[Page]:
         chosen = [(self._taken_at(path, table), path) for path in self._chosen(table, since)]
-        observed_at = min((at for at, _ in chosen), default=None)
+        # Files that follow each other tell of everything until the last; parts of one snapshot stand as of the oldest.
+        observed_at = (max if _is_feed(table) else min)((at for at, _ in chosen), default=None)
         yield Page([*map(str, table.get("columns", ())), *BESIDE], [], observed_at)
         for at, path in chosen:
             yield from self._file(path, at, table, observed_at)
@@ -70,7 +71,7 @@ class FilesSource:
         if not found:
             raise Retry(f"No file {pattern} in {self._folder} yet.")
         if table.get("take", "newest") == "all":
-            return _feed(found, table, since if table.get("cursor") == "_arrived_at" else None)
+            return _feed(found, table, since if _is_feed(table) else None)
         return self._newest(found, table)
 
     def _newest(self, found: list[Path], table: Mapping[str, Any]) -> list[Path]:
@@ -89,6 +90,10 @@ class FilesSource:
             except ValueError:
                 raise Abort(f"The name of {path.name} does not hold an instant as `at: {pattern}` says.") from None
         return _named_at(path.name, self._zone) or _time(path)
+
+
+def _is_feed(table: Mapping[str, Any]) -> bool:
+    return table.get("take") == "all" and table.get("cursor") == "_arrived_at"
 
 
 def _feed(found: list[Path], table: Mapping[str, Any], since: str | None) -> list[Path]:

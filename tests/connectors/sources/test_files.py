@@ -146,6 +146,16 @@ def test_newest_complete_file_is_the_snapshot_and_all_of_them_a_feed(tmp_path: P
     assert cells(read(tmp_path, take="all")) == [("A", "1"), ("A", "2"), ("A", "3")]
 
 
+def test_a_feed_tells_of_all_until_its_last_file_and_parts_stand_as_of_the_first(tmp_path: Path) -> None:
+    """Else the moves of the last night lie after the read where two nights are read at once."""
+    for day in ("21", "22"):
+        put(tmp_path, f"stock_202611{day}-2000.csv", "物料编码,数量\nA,1\n".encode(), age=3600)
+    feed = read(tmp_path, take="all", cursor="_arrived_at")
+    assert {page.observed_at for page in feed} == {datetime(2026, 11, 22, 12, tzinfo=UTC)}
+    parts = read(tmp_path, take="all")
+    assert {page.observed_at for page in parts} == {datetime(2026, 11, 21, 12, tzinfo=UTC)}
+
+
 def test_a_feed_waits_for_an_incomplete_file_and_takes_one_that_arrives_late(tmp_path: Path) -> None:
     source = open_source("files", {"folder": str(tmp_path)})
     feed = STOCK | {"take": "all", "cursor": "_arrived_at", "done": "*.ok"}
