@@ -32,12 +32,14 @@ UNPRIVILEGED = "nobody"
 SYSTEM_FOLDER = Path("/var/lib/group-hub")
 # The kernel's limit for a socket path is 107 bytes; the server appends "/.s.PGSQL.5432".
 LONGEST_SOCKET_FOLDER = 90
+_MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
 CONF: Mapping[str, str] = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "max_connections": "200",
-    "shared_buffers": "256MB",
-    "effective_cache_size": "1GB",
+    # An eighth of the machine: workers, agents and the system's own cache live on it too.
+    "shared_buffers": f"{max(128, min(1024, _MEMORY // 8))}MB",
+    "effective_cache_size": f"{_MEMORY // 2}MB",
     "work_mem": "16MB",
     "maintenance_work_mem": "128MB",
     "random_page_cost": "1.1",

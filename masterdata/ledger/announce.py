@@ -10,29 +10,33 @@ from masterdata.ledger.batch import BatchRef, analyze
 
 EVENT_KEYS_MAX = 1_000
 
-_STOCK = """
-insert into material_stock as t (organisation_id, material_id, coverage_id, unit, on_hand, unrestricted, quality,
-    blocked, in_transit, reserved, consigned, positions, stocked, negatives, marked, oldest_at, newest_at)
-select p.organisation_id, p.material_id, p.coverage_id, p.unit,
-       coalesce(sum(p.quantity) filter (where p.status <> 'in_transit'), 0),
-       coalesce(sum(p.quantity) filter (where p.status = 'unrestricted'), 0),
-       coalesce(sum(p.quantity) filter (where p.status = 'quality'), 0),
-       coalesce(sum(p.quantity) filter (where p.status = 'blocked'), 0),
-       coalesce(sum(p.quantity) filter (where p.status = 'in_transit'), 0),
-       coalesce(sum(p.reserved), 0),
-       coalesce(sum(p.quantity) filter (where p.owner <> ''), 0),
-       count(*), count(*) filter (where p.quantity <> 0), count(*) filter (where p.quantity < 0),
-       count(*) filter (where p.is_marked),
-       min(greatest(p.observed_at, p.moved_at)), max(greatest(p.observed_at, p.moved_at))
-from (select distinct material_id from moved) t
-join position p on p.organisation_id = %(org)s and p.material_id = t.material_id
-group by p.organisation_id, p.material_id, p.coverage_id, p.unit
-on conflict (organisation_id, material_id, coverage_id, unit) do update set
-    on_hand = excluded.on_hand, unrestricted = excluded.unrestricted, quality = excluded.quality,
-    blocked = excluded.blocked, in_transit = excluded.in_transit, reserved = excluded.reserved,
-    consigned = excluded.consigned, positions = excluded.positions, stocked = excluded.stocked,
-    negatives = excluded.negatives, marked = excluded.marked, oldest_at = excluded.oldest_at,
-    newest_at = excluded.newest_at
+# Of a material's positions in one coverage and unit.
+_SUMS = {
+    "on_hand": "coalesce(sum(p.quantity) filter (where p.status <> 'in_transit'), 0)",
+    "unrestricted": "coalesce(sum(p.quantity) filter (where p.status = 'unrestricted'), 0)",
+    "quality": "coalesce(sum(p.quantity) filter (where p.status = 'quality'), 0)",
+    "blocked": "coalesce(sum(p.quantity) filter (where p.status = 'blocked'), 0)",
+    "in_transit": "coalesce(sum(p.quantity) filter (where p.status = 'in_transit'), 0)",
+    "reserved": "coalesce(sum(p.reserved), 0)",
+    "consigned": "coalesce(sum(p.quantity) filter (where p.owner <> ''), 0)",
+    "positions": "count(*)",
+    "stocked": "count(*) filter (where p.quantity <> 0)",
+    "negatives": "count(*) filter (where p.quantity < 0)",
+    "marked": "count(*) filter (where p.is_marked)",
+    "oldest_at": "min(greatest(p.observed_at, p.moved_at))",
+    "newest_at": "max(greatest(p.observed_at, p.moved_at))",
+}
+# A material belongs to one system, whose lock the transaction holds: no other writes its rows meanwhile.
+_STOCK = f"""
+merge into material_stock t using (
+    select p.material_id, p.coverage_id, p.unit, {", ".join(f"{sum_} as {name}" for name, sum_ in _SUMS.items())}
+    from (select distinct material_id from moved) m
+    join position p on p.organisation_id = %(org)s and p.material_id = m.material_id
+    group by p.material_id, p.coverage_id, p.unit) s
+on t.organisation_id = %(org)s and t.material_id = s.material_id and t.coverage_id = s.coverage_id and t.unit = s.unit
+when matched then update set {", ".join(f"{name} = s.{name}" for name in _SUMS)}
+when not matched then insert (organisation_id, material_id, coverage_id, unit, {", ".join(_SUMS)})
+    values (%(org)s, s.material_id, s.coverage_id, s.unit, {", ".join(f"s.{name}" for name in _SUMS)})
 """
 
 _CHANGE = """

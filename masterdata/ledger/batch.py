@@ -58,7 +58,7 @@ class Account:
 ANALYZED_FROM = 200
 FEW = 500
 MANY = {"stage_position": 500, "stage_movement": 10_000}
-LARGE = 20
+LARGE = 15
 _PLANNER = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_nestloop", "work_mem")
 _SET = "set local enable_seqscan = {0}; set local enable_hashjoin = {0}; set local enable_mergejoin = {0}; "
 _LOOK_UP = _SET.format("off") + "set local enable_nestloop = on"
@@ -70,7 +70,7 @@ def plan_for(connection: psycopg.Connection, stage: str, organisation_id: UUID) 
     row = connection.execute(f"select count(*) from {stage}").fetchone()
     rows = int(row[0]) if row else 0
     analyze(connection, f"{stage} (hash)", rows)
-    few = rows <= FEW or (rows <= MANY[stage] and _rows_known(connection, "position", organisation_id) > LARGE * rows)
+    few = rows <= FEW or (rows <= MANY[stage] and is_small_part(connection, organisation_id, rows))
     connection.execute(_LOOK_UP if few else _WHOLE)
     return rows
 
@@ -80,6 +80,11 @@ def renew_statistics(connection: psycopg.Connection, table: str, organisation_id
     for an empty tenant. Autovacuum would come too late."""
     if written > _rows_known(connection, table, organisation_id):
         connection.execute("select ledger_analyze()")
+
+
+def is_small_part(connection: psycopg.Connection, organisation_id: UUID, positions: int) -> bool:
+    """Whether looking up so many of an organisation's positions costs less than reading all."""
+    return _rows_known(connection, "position", organisation_id) > LARGE * positions
 
 
 def _rows_known(connection: psycopg.Connection, table: str, organisation_id: UUID) -> int:

@@ -3,10 +3,12 @@ Only what differs from the value at its instant is written; for all other keys t
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import psycopg
 
 from masterdata.ledger import announce, shield, staging
-from masterdata.ledger.batch import Account, BatchRef, analyze, lock, plan_for
+from masterdata.ledger.batch import Account, BatchRef, analyze, is_small_part, lock, looked_up, plan_for
 from masterdata.ledger.positions import reassign, resolve_seen
 
 # Late: some fact of the key, or a snapshot of the coverage, is newer than this read, or the key comes from another
@@ -142,7 +144,9 @@ def write(connection: psycopg.Connection, batch: BatchRef) -> Account:
         shield.make_explicit(connection, batch, after=">")
     connection.execute(_WRITE.format(written=written.replace("s.", "")), batch.parameters)
     if known:
-        connection.execute(_MOVE.format(written=written), batch.parameters)
+        part = is_small_part(connection, batch.organisation_id, known)
+        with looked_up(connection) if part else nullcontext():
+            connection.execute(_MOVE.format(written=written), batch.parameters)
     if late:
         connection.execute(_MOVE_LATE.format(written=written), batch.parameters)
     if full:

@@ -73,6 +73,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint(
             "organisation_id", "material_id", "coverage_id", "unit", name=op.f("pk_material_stock")
         ),
+        postgresql_with={"fillfactor": "70"},
     )
     op.create_table(
         "movement",

@@ -55,7 +55,7 @@ def _holding() -> None:
         sa.Column("oldest_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("newest_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("organisation_id", "material_id", "coverage_id", "unit", name=op.f("pk_holding")),
-        postgresql_with={"fillfactor": "85"},
+        postgresql_with={"fillfactor": "70"},
     )
     op.create_index("ix_holding_golden", "holding", ["golden_id"], unique=False)
     fence("holding")
