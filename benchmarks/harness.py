@@ -71,7 +71,7 @@ class Deployment:
         """A browser's session of a person: the cookie is in the client."""
         client = httpx.Client(base_url=self.address, timeout=60)
         answer = client.post("/v1/session", json={"email": email, "password": PASSWORD})
-        answer.raise_for_status()
+        client.headers["x-csrf-token"] = answer.raise_for_status().json()["csrf_token"]
         return client
 
 

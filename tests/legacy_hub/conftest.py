@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -17,8 +18,9 @@ import yaml
 
 from benchmarks.harness import Deployment, deployment, wait_for
 from tests.legacy.conftest import erpnext, odoo
+from tests.legacy_hub.orders import Line, Order
 
-SYSTEMS = ("odoo", "erpnext", "adventureworks", "northwind")
+SYSTEMS = ("odoo", "erpnext", "jsherp", "adventureworks", "northwind")
 Key = tuple[Any, ...]
 __all__ = ["erpnext", "odoo"]
 
@@ -65,6 +67,19 @@ class Hub:
             wait_for(db, "select not exists (select from batch where state in ('announced', 'landed'))")
             assert db.execute("select stream, state, error, gate from batch where state <> 'applied'").fetchall() == []
 
+    def quarantined(self, system: str) -> list[tuple[str, str, str]]:
+        """(stream, reason, value) of each row that waits for a repair."""
+        with self.running.owner() as db:
+            return db.execute(_QUARANTINED, [system]).fetchall()
+
+    def say_unit(self, system: str, code: str, unit: str) -> None:
+        """A steward says what a system's own unit means; the rows that waited for it are tried again."""
+        with closing(self.running.client()) as steward:
+            steward.post(f"/v1/systems/{system}/units", json={"code": code, "unit": unit}).raise_for_status()
+        with self.running.owner() as db:
+            wait_for(db, "select not exists (select from quarantine where state = 'open')")
+        self.settle()
+
     def on_hand(self, system: str) -> dict[Key, Decimal]:
         """(organisation, item, place, lot or None, owner or None) → quantity, zeroes left out."""
         totals: dict[Key, Decimal] = defaultdict(Decimal)
@@ -72,6 +87,16 @@ class Hub:
             for *key, lot, owner, quantity in db.execute(_ON_HAND, [system]):
                 totals[*key, lot or None, owner or None] += quantity
         return {k: v for k, v in totals.items() if v}
+
+    def orders(self, system: str) -> dict[Order, Line]:
+        """(organisation, order, line) → what the hub holds of it; lines a full read no longer lists are left out."""
+        with self.running.owner() as db:
+            return {tuple(row[:3]): Line(*row[3:]) for row in db.execute(_ORDERS, [system])}
+
+    def due(self, system: str) -> dict[Order, str]:
+        """The day each order line is due."""
+        with self.running.owner() as db:
+            return {tuple(row[:3]): row[3] for row in db.execute(_DUE, [system])}
 
     def facts(self, system: str) -> list[Any]:
         """What the ledger holds of a system beside when it was read."""
@@ -84,6 +109,23 @@ select o.key, m.item_id, l.place_id, p.lot, p.owner, p.quantity from position p
 join organisation o on o.id = p.organisation_id join source_system s on s.id = p.system_id
 join source_material m on m.organisation_id = p.organisation_id and m.id = p.material_id
 join place l on l.organisation_id = p.organisation_id and l.id = p.place_id where s.key = %s
+"""
+_QUARANTINED = """
+select q.stream, q.reason, q.value from quarantine q
+join source_system s on s.id = q.system_id where s.key = %s and q.state = 'open'
+"""
+_ORDERS = """
+select o.key, p.document, p.line, m.item_id, p.fields ->> 'unit', (p.fields ->> 'quantity')::numeric,
+       (p.fields ->> 'base_quantity')::numeric, (p.fields ->> 'received')::numeric,
+       (p.fields ->> 'base_received')::numeric, (p.fields ->> 'price')::numeric, p.state
+from purchase_order_line p
+join organisation o on o.id = p.organisation_id join source_system s on s.id = p.system_id
+join source_material m on m.organisation_id = p.organisation_id and m.id = p.material_id
+where s.key = %s and not p.is_gone
+"""
+_DUE = """
+select o.key, p.document, p.line, p.fields ->> 'due_on' from purchase_order_line p
+join organisation o on o.id = p.organisation_id join source_system s on s.id = p.system_id where s.key = %s
 """
 _FACTS = """
 select p.hash, p.quantity, p.reserved, (select count(*) from movement v where v.position_id = p.id)
@@ -110,7 +152,6 @@ def a_day_later() -> Callable[[Hub, str], None]:
 
     def pass_day(hub: Hub, system: str) -> None:
         import sqlite3
-        from contextlib import closing
 
         spool: Path = hub.running.folder / "state" / "systems" / system / "spool" / "spool.db"
         with closing(sqlite3.connect(spool)) as db, db:
