@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from psycopg.abc import PQGen
 
 from connectors.cursor import Cursor
-from connectors.sources import Abort, Retry, SourceError, open_source
+from connectors.sources import Abort, Retry, SourceError, open_source, postgresql
 from connectors.sources import sql as sql_source
-from connectors.sources.postgresql import Copied
 from connectors.sources.sql import SqlSource
 from connectors.tables import Columnar, column_of, from_numerals, to_arrow
 from hub.postgres import Server
@@ -216,8 +217,12 @@ def test_a_read_cut_midway_is_an_error(dsn: str, server: Server, ending: str, ki
 
 
 def test_fewer_rows_than_the_server_counts_are_an_error(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = Copied._page
-    monkeypatch.setattr(Copied, "_page", lambda self, lines: page(self, lines)[1:])
+    def one_lost(connection: Any, most: int) -> PQGen[tuple[list[Any], int | None]]:
+        lines, told = yield from part(connection, most)
+        return lines[1:], told
+
+    part = postgresql._part
+    monkeypatch.setattr(postgresql, "_part", one_lost)
     with pytest.raises(Retry, match="sent 11 of 12 rows"):
         list(source(dsn).read({"query": "select n from every"}, None))
 
