@@ -96,7 +96,7 @@ class Transform:
     def page(self, table: pa.Table) -> Iterator[tuple[Group | None, pa.Table]]:
         """Common records of one page of the driving table, split by organisation and coverage; those of which that
         cannot be told come last, under None."""
-        numbers = pa.array(range(self._next_row, self._next_row + table.num_rows), pa.int64())
+        numbers = pa.arange(self._next_row, self._next_row + table.num_rows)
         self._next_row += table.num_rows
         table = self._steady(table)
         driving = table.append_column("_row", numbers)
@@ -226,8 +226,10 @@ class Transform:
         return self._db.sql(query).to_arrow_table()
 
     def _grouped(self, mapped: pa.Table) -> Iterator[tuple[Group | None, pa.Table]]:
-        told = pc.and_(pc.is_valid(mapped["_organisation"]), pc.is_valid(mapped["_coverage"]))
-        untold, mapped = mapped.filter(pc.invert(told)), mapped.filter(told)
+        untold = mapped.slice(0, 0)
+        if mapped["_organisation"].null_count or mapped["_coverage"].null_count:
+            told = pc.and_(pc.is_valid(mapped["_organisation"]), pc.is_valid(mapped["_coverage"]))
+            untold, mapped = mapped.filter(pc.invert(told)), mapped.filter(told)
         pairs = mapped.select(["_organisation", "_coverage"]).group_by(["_organisation", "_coverage"]).aggregate([])
         for pair in pairs.to_pylist():
             group = (pair["_organisation"], pair["_coverage"])
