@@ -143,7 +143,8 @@ def _must_see_all(url: str) -> None:
     if role is not None and not role[1]:
         raise Unavailable(
             f"Role {role[0]} is bound by row security, so a backup by it would lack rows. Have the administrator of "
-            f"PostgreSQL run: alter role {role[0]} bypassrls; or back up with the tools of your PostgreSQL."
+            f"PostgreSQL run: alter role {role[0]} bypassrls; or back up with the tools of your PostgreSQL (before an "
+            "upgrade, `hub migrate --without-backup` then goes on)."
         )
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from hub.errors import Conflict, Unavailable
 from hub.migrations.fences import APP_ROLE
+from hub.settings import settings
 from hub.store import application_password
 
 OLDEST = 150000
@@ -112,7 +113,8 @@ def _lock(connection: Connection) -> None:
 
 
 def _application_role(connection: Connection) -> None:
-    """Make the application role, give it this URL's password, and check that it can bypass nothing."""
+    """Make the application role, give it this URL's password, and check that it can bypass nothing. Where its address
+    is given, it has a password of its own and is left as it is."""
     role = text("select rolsuper or rolbypassrls from pg_roles where rolname = :name")
     powerful = connection.execute(role, {"name": APP_ROLE}).scalar()
     password = application_password(connection.engine.url)
@@ -121,7 +123,7 @@ def _application_role(connection: Connection) -> None:
     try:
         if powerful is None:
             connection.execute(text(f"create role {APP_ROLE} login nobypassrls"))
-        if password:
+        if password and settings().application_url is None:
             connection.execute(text(f"alter role {APP_ROLE} login password '{password}'"))
         connection.commit()
     except DBAPIError as error:

@@ -42,10 +42,12 @@ def up() -> None:
             supervisor.end()
 
 
-def migrate() -> None:
+def migrate(
+    without_backup: Annotated[bool, typer.Option("--without-backup", help="You have made one yourself.")] = False,
+) -> None:
     """Bring the database to this version, after a backup. Refuses a newer schema."""
     with plainly(), opened(settings()) as store, steps() as report:
-        changed = prepare(store, report)
+        changed = migration.upgrade(store.url) if without_backup else prepare(store, report)
         out.print(f"[green]✓[/] {'Migrated to' if changed else 'Already at'} schema {migration.head()}.")
 
 
