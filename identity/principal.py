@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from hub import idempotency
-from hub.cache import Cache
+from hub.cache import Asked
 from hub.database import Tenancy, set_tenancy
 from hub.errors import Forbidden, NotFound, Unauthenticated
 from hub.web import SessionDep, take_turn
@@ -57,15 +57,13 @@ class Principal:
 
 
 # Agents by the token they proved, so that an event costs no look-up: what they lose, they lose within two seconds.
-agents: Cache[Principal] = Cache(2)
+agents: Asked[Principal] = Asked(2)
 _cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="a person's session (POST /v1/session)")
 _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="an agent's own short-lived token")
 
 
 async def _csrf_given(request: Request) -> str:
     """The token of an unsafe request that a cookie vouches for; the form is read only where it can hold one."""
-    if request.method in SAFE_METHODS or COOKIE not in request.cookies:
-        return ""
     header = request.headers.get(CSRF_HEADER)
     if header is not None or not request.headers.get("content-type", "").startswith(FORMS):
         return header or ""
@@ -77,16 +75,18 @@ async def authenticate(
     session: SessionDep,
     cookie: Annotated[str | None, Depends(_cookie)],
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-    csrf: Annotated[str, Depends(_csrf_given)],
 ) -> Principal:
     """A bearer token speaks for an agent, a session cookie for a person; raises Unauthenticated or Forbidden."""
     if bearer is not None:
-        known = agents.find(bearer.credentials)
-        return known if known is not None else await run_in_threadpool(_agent, session, bearer.credentials)
+        token = bearer.credentials
+        return await agents.get(token, lambda: run_in_threadpool(_agent, session, token))
+    is_unsafe = request.method not in SAFE_METHODS
+    # Read before a connection is taken: a form may follow slowly.
+    csrf = await _csrf_given(request) if cookie and is_unsafe else ""
     principal = await _signed_in(request, session, cookie) if cookie else None
     if principal is None:
         raise _not_signed_in(request)
-    if request.method not in SAFE_METHODS and not compare_digest(csrf.encode(), principal.csrf.encode()):
+    if is_unsafe and not compare_digest(csrf.encode(), principal.csrf.encode()):
         raise Forbidden("The request carries no valid CSRF token for this session. Reload the page and try again.")
     return principal
 
@@ -183,7 +183,6 @@ def _agent(session: Session, token: str) -> Principal:
         zone="UTC",
         token_id=token_id,
     )
-    agents.put(token, agent)
     # A body may follow slowly: no connection waits for it.
     session.rollback()
     return agent

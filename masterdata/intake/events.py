@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from hub.cache import Cache
+from hub.cache import Asked
 from hub.database import Tenancy, set_tenancy
 from hub.errors import Conflict, HubError, Unprocessable
 from identity.principal import Principal
@@ -32,16 +32,13 @@ GROUP_LINES = 4_096
 FEEDS_AT_ONCE = 4
 
 
-_deliveries: Cache[upload.Delivery] = Cache(2)
+_deliveries: Asked[upload.Delivery] = Asked(2)
 
 
 async def prepare(session: Session, agent: Principal, given: EventsIn) -> Call:
     """The call, held to the agent's grant and the clock."""
     known = (agent.id, given.system, given.organisation)
-    to = _deliveries.find(known)
-    if to is None:
-        to = await run_in_threadpool(_delivery, session, agent, given)
-        _deliveries.put(known, to)
+    to = await _deliveries.get(known, lambda: run_in_threadpool(_delivery, session, agent, given))
     upload.check_clock(given.observed_at, given.system)
     return Call(given, to, agent.id, _body(given))
 
@@ -76,11 +73,20 @@ class Writer:
         return call.answer
 
     def _work(self, feed: tuple[str, ...]) -> None:
-        while calls := self._take(feed):
-            self._commit(calls)
+        while to := self._next(feed):
+            self._commit(feed, to)
+
+    def _next(self, feed: tuple[str, ...]) -> upload.Delivery | None:
+        """Whose lock the feed's next transaction needs; None: the feed is done for now."""
+        with self._guard:
+            waiting = self._waiting[feed]
+            if waiting:
+                return waiting[0].to
+            del self._waiting[feed]
+            return None
 
     def _take(self, feed: tuple[str, ...]) -> list[Call]:
-        """A transaction's worth of the feed's calls; none: the feed is done for now."""
+        """A transaction's worth of the feed's calls."""
         taken: list[Call] = []
         lines = 0
         with self._guard:
@@ -88,20 +94,24 @@ class Writer:
             while waiting and (not taken or lines + len(waiting[0].given.lines) <= GROUP_LINES):
                 taken.append(waiting.popleft())
                 lines += len(taken[-1].given.lines)
-            if not taken:
-                del self._waiting[feed]
         return taken
 
-    def _commit(self, calls: list[Call]) -> None:
+    def _commit(self, feed: tuple[str, ...], to: upload.Delivery) -> None:
+        """The calls are taken once the lock is held: whoever came while another transaction ran goes along."""
+        calls: list[Call] = []
         answers: dict[Call, EventAccount | Exception]
         try:
             with self._new_session() as session:
+                set_tenancy(session, Tenancy((to.organisation_id,), to.organisation_id))
+                lock(driver(session), to.organisation_id, to.system_id)
+                calls = self._take(feed)
                 answers = _answered(session, calls)
                 applied = {c.recording_id for c, a in answers.items() if c.recording_id and isinstance(a, EventAccount)}
                 for recording_id in sorted(applied):
                     recording.close(driver(session), recording_id)
                 session.commit()
         except Exception as error:  # noqa: BLE001 - whatever it is, every caller is told
+            calls = calls or self._take(feed)
             answers = dict.fromkeys(calls, error)
         for call in calls:
             answer = answers[call]
@@ -120,8 +130,6 @@ def _body(given: EventsIn) -> bytes:
 
 def _answered(session: Session, group: list[Call]) -> dict[Call, EventAccount | Exception]:
     """The group's answers; where it fails as a whole, each call for itself, so that one cannot spoil the others."""
-    organisation_id = group[0].to.organisation_id
-    set_tenancy(session, Tenancy((organisation_id,), organisation_id))
     try:
         with session.begin_nested():
             return dict(zip(group, _applied(session, group), strict=True))
@@ -133,7 +141,6 @@ def _answered(session: Session, group: list[Call]) -> dict[Call, EventAccount | 
 
 def _applied(session: Session, group: Sequence[Call]) -> Iterable[EventAccount]:
     """Apply the calls not seen before; a call that comes twice, to this process or to two, is applied once."""
-    lock(driver(session), group[0].to.organisation_id, group[0].to.system_id)
     known = _known(session, [c.given.batch_id for c in group])
     fresh: dict[UUID, Call] = {}
     for call in group:
