@@ -48,7 +48,7 @@ class Paging:
         return None if self.after is None else decode(self.after, kinds)
 
 
-def paging(
+async def paging(
     limit: Annotated[int, Query(ge=1, le=MOST, description="rows of a page")] = DEFAULT,
     after: Annotated[str | None, Query(max_length=2_000, description="`next` of the page before")] = None,
 ) -> Paging:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -59,3 +60,14 @@ async def _in_turn(request: HTTPConnection, session: SessionDep) -> Session:
 
 # Of a route that nobody signs in for: no authentication takes its turn.
 OpenSessionDep = Annotated[Session, Depends(_in_turn, scope="function")]
+
+
+def gathered(kind: type) -> Any:
+    """The dependency that fills a dataclass out of the request. FastAPI would build it in a thread of its own; there is
+    nothing to wait for."""
+
+    async def make(**values: Any) -> Any:
+        return kind(**values)
+
+    make.__signature__ = inspect.signature(kind, eval_str=True)  # type: ignore[attr-defined]
+    return Depends(make)

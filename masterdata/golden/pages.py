@@ -9,12 +9,13 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from hub.errors import Unprocessable
 from hub.formats import Speaker, speaker
 from hub.pages import render
+from hub.web import gathered
 from identity.access import CanReadInventory, Principal, SessionDep
 from masterdata.directory import Directory, directory
 from masterdata.golden import plots, service
@@ -105,6 +106,9 @@ class Filters:
         return "/inventory?" + self.address(sort=key, dir=turned)
 
 
+FiltersDep = Annotated[Filters, gathered(Filters)]
+
+
 @dataclass(frozen=True)
 class Past:
     """Two time axes as a page's address says them, in the reader's zone: what was so, what we knew."""
@@ -114,6 +118,9 @@ class Past:
 
     def moment(self, say: Speaker) -> Moment:
         return Moment(_instant(self.as_of, say), _instant(self.known_at, say))
+
+
+PastDep = Annotated[Past, gathered(Past)]
 
 
 def _instant(text: str, say: Speaker) -> datetime | None:
@@ -145,9 +152,7 @@ def _systems(session: SessionDep) -> list[Any]:
 
 
 @router.get("/inventory")
-def inventory_page(
-    request: Request, session: SessionDep, me: CanReadInventory, filters: Annotated[Filters, Depends()]
-) -> Response:
+def inventory_page(request: Request, session: SessionDep, me: CanReadInventory, filters: FiltersDep) -> Response:
     query = filters.query(me.locale)
     return shown(
         request, session, me, "inventory.html", filters=filters, page=service.list_inventory(session, query),
@@ -156,9 +161,7 @@ def inventory_page(
 
 
 @router.get("/inventory/rows")
-def inventory_rows(
-    request: Request, session: SessionDep, me: CanReadInventory, filters: Annotated[Filters, Depends()]
-) -> Response:
+def inventory_rows(request: Request, session: SessionDep, me: CanReadInventory, filters: FiltersDep) -> Response:
     """More rows of the list, to be put below those shown."""
     page = service.list_inventory(session, filters.query(me.locale))
     return shown(request, session, me, "inventory-rows.html", filters=filters, page=page)
@@ -166,7 +169,7 @@ def inventory_rows(
 
 @router.get("/materials/{number}")
 def material_page(
-    request: Request, session: SessionDep, me: CanReadInventory, number: Number, past: Annotated[Past, Depends()]
+    request: Request, session: SessionDep, me: CanReadInventory, number: Number, past: PastDep
 ) -> Response:
     say = speaker(me.locale, me.zone)
     moment = past.moment(say)
@@ -192,7 +195,7 @@ def holders_rows(request: Request, session: SessionDep, me: CanReadInventory, nu
 @router.get("/materials/{number}/positions")
 def positions_page(
     request: Request, session: SessionDep, me: CanReadInventory, number: Number, *,
-    past: Annotated[Past, Depends()], after: Cursor = None,
+    past: PastDep, after: Cursor = None,
 ) -> Response:  # fmt: skip
     moment = past.moment(speaker(me.locale, me.zone))
     page = service.list_positions(session, number, after, moment=moment)
@@ -220,9 +223,12 @@ class MovementFilters:
         return urlencode({k: v for k, v in fields.items() if v})
 
 
+MovementFiltersDep = Annotated[MovementFilters, gathered(MovementFilters)]
+
+
 @router.get("/movements")
 def movements_page(
-    request: Request, session: SessionDep, me: CanReadInventory, filters: Annotated[MovementFilters, Depends()]
+    request: Request, session: SessionDep, me: CanReadInventory, filters: MovementFiltersDep
 ) -> Response:
     query = MovementQuery(
         number=filters.number or None,

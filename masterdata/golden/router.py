@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from hub.outbox import Broker, Event
 from hub.paging import PagingDep
 from hub.sse import EventStream, last_event_id
-from hub.web import Router
+from hub.web import Router, gathered
 from identity.access import CanReadInventory, Principal, SessionDep
 from identity.principal import COOKIE, find_person
 from masterdata.golden import export, service
@@ -85,10 +85,10 @@ class Filters:
         )
 
 
-FiltersDep = Annotated[Filters, Depends()]
+FiltersDep = Annotated[Filters, gathered(Filters)]
 
 
-def _moment(as_of: AwareDatetime | None = None, known_at: AwareDatetime | None = None) -> Moment:
+async def _moment(as_of: AwareDatetime | None = None, known_at: AwareDatetime | None = None) -> Moment:
     """`as_of`: what was so; `known_at`: as it was known then. Both with a zone; left out: now."""
     return Moment(as_of, known_at)
 
@@ -258,7 +258,7 @@ def list_movements(
     session: SessionDep,
     _: CanReadInventory,
     page: PagingDep,
-    wanted: Annotated[Wanted, Depends()],
+    wanted: Annotated[Wanted, gathered(Wanted)],
 ) -> MovementPage:
     """Movements of all organisations, newest first."""
     query = MovementQuery(

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 
 from hub.paging import Page, PagingDep, cut
-from hub.web import Router
+from hub.web import Router, gathered
 from identity.access import (
     CanReadFeeds,
     CanReadInventory,
@@ -133,7 +133,7 @@ def list_quarantine(
     session: SessionDep,
     _: CanReadQuarantine,
     paging: PagingDep,
-    filters: Annotated[RowFilters, Depends()],
+    filters: Annotated[RowFilters, gathered(RowFilters)],
 ) -> Page[QuarantinedRow]:
     """Quarantined rows, newest first."""
     key = paging.key((int,))
