@@ -3,6 +3,7 @@ Python and not template macros, because a page draws hundreds of them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
@@ -79,11 +80,18 @@ class Marks:
         self, value: Number | None, unit: str, age: AgeLike | None, href: str, decimals: int | None = None
     ) -> Markup:
         """The cell of a number that can be asked: a link to its origin, opened in place by the page script."""
-        spoken = self.spoken(value, unit, age) + self.say.t("；看来历", "; show its origin")
-        return Markup(  # noqa: S704 - escaped here
-            f'<td class="n"{self.line(age)}><a class="origin" href="{escape(href)}" data-origin'
-            f' aria-label="{escape(spoken)}">{self.figure(value, decimals)}</a></td>'
-        )
+        return self.asking(age, href)(value, unit, decimals)
+
+    def asking(self, age: AgeLike | None, href: str) -> Callable[[Number | None, str, int | None], Markup]:
+        """Makes `asked` cells of one age and origin: a row has several."""
+        start = f'<td class="n"{self.line(age)}><a class="origin" href="{escape(href)}" data-origin aria-label="'
+        aged, ask = self._aged(age), self.say.pick("；看来历", "; show its origin")
+
+        def cell(value: Number | None, unit: str, decimals: int | None = None) -> Markup:
+            spoken = escape(self._joined([f"{self.say.number(value)} {unit}".strip(), *aged]) + ask)
+            return Markup(f'{start}{spoken}">{self.figure(value, decimals)}</a></td>')  # noqa: S704 - escaped here
+
+        return cell
 
     def line(self, age: AgeLike | None) -> Markup:
         """The attributes of the age line for a `.n` cell. The page script re-steps them as time goes on."""
@@ -143,8 +151,12 @@ class Marks:
         parts = [f"{self.say.number(value)} {unit}".strip()]
         if sources:
             parts.append(f"{sources} 个来源" if self.say.language == "zh" else f"{sources} sources")
-        if age is not None and age.age_seconds is not None:
-            parts.append(self.state_text(age.state, age.age_seconds))
+        return self._joined([*parts, *self._aged(age)])
+
+    def _aged(self, age: AgeLike | None) -> list[str]:
+        return [] if age is None or age.age_seconds is None else [self.state_text(age.state, age.age_seconds)]
+
+    def _joined(self, parts: Sequence[str]) -> str:
         return ("，" if self.say.language == "zh" else ", ").join(parts)
 
 

@@ -99,8 +99,8 @@ def environment(language: str, zone: str) -> Environment:
     marks = Marks(voice)
     env.globals.update(
         say=voice, t=voice.t, pick=voice.pick, other=voice.other, num=voice.number, instant=voice.instant,
-        day=voice.day, marks=marks, asked=marks.asked, line=marks.line, sla=marks.sla, stamp=marks.stamp, asset=asset,
-        charts=charts, currency=settings().group_currency, lang=voice.language,
+        day=voice.day, marks=marks, asked=marks.asked, asking=marks.asking, line=marks.line, sla=marks.sla,
+        stamp=marks.stamp, asset=asset, charts=charts, currency=settings().group_currency, lang=voice.language,
     )  # fmt: skip
     return env
 

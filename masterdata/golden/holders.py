@@ -85,7 +85,11 @@ def find_holders(session: Session, text: str, limit: int = 5) -> Found:
 
 def get_holders(session: Session, number: str, moment: Moment = LIVE) -> Holders:
     """Raises NotFound for a number the caller may not see; a merged number answers for what it was merged into."""
-    golden = find_golden(session, number)
+    return held_of(session, find_golden(session, number), moment)
+
+
+def held_of(session: Session, golden: Row[Any], moment: Moment = LIVE) -> Holders:
+    """Who holds a golden material that `find_golden` gave."""
     if not moment.is_live:
         at = moment.as_of or datetime.now(UTC)
         return answer(golden, past.holdings(session, golden.id, moment, at), [], at, moment)

@@ -66,7 +66,7 @@ def get_material(session: Session, number: str, moment: Moment = LIVE) -> Materi
         attributes=_attributes(rows),
         sources=sources,
         conflicts=[conflict_of(row) for row in conflicts],
-        holders=holders.get_holders(session, golden.number, moment),
+        holders=holders.held_of(session, golden, moment),
     )
 
 
