@@ -36,10 +36,16 @@ def _validate(known: dict[str, float], bounds: dict[str, float]) -> dict[str, bo
         suite.add_expectation(gx.expectations.ExpectColumnValuesToBeBetween(column=name, **{side: bounds[name]}))
     batch = batches.get_batch(batch_parameters={"dataframe": pd.DataFrame([known])})
     results = batch.validate(suite).results
-    crashed = [r for r in results if r.exception_info.get("raised_exception")]
+    crashed = [r for r in results if _raised(r.exception_info)]
     if crashed or len(results) != len(known):
         raise RuntimeError(f"the gate could not be judged: {crashed[0].exception_info if crashed else 'no result'}")
     return {r.expectation_config.kwargs["column"]: bool(r.success) for r in results}
+
+
+def _raised(info: Mapping[str, Any]) -> bool:
+    """What went wrong within a metric stands one level deeper, by the metric's name."""
+    within = [one for one in info.values() if isinstance(one, Mapping)]
+    return any(one.get("raised_exception") for one in (info, *within))
 
 
 @cache

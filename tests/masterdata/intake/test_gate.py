@@ -145,3 +145,12 @@ def test_limits_of_a_coverage(plant: Plant) -> None:
     with plant.session() as session:
         session.execute(text('update coverage set limits = \'{"rows_min": 0.1, "overlap_min": 0.1}\''))
     assert plant.snapshot(FULL[:15], minutes=5)["state"] == "applied"
+
+
+def test_a_judge_that_crashed_has_not_judged() -> None:
+    """Else a snapshot is held by limits that it keeps."""
+    from masterdata.intake.expectations import _raised
+
+    assert _raised({"metric of a column": {"raised_exception": True, "exception_message": "no memory"}})
+    assert _raised({"raised_exception": True, "exception_message": "no memory"})
+    assert not _raised({"raised_exception": False, "exception_message": None})
