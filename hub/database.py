@@ -69,10 +69,10 @@ def bind(connection: Connection, tenancy: Tenancy) -> None:
 
 
 @event.listens_for(Session, "after_begin")
-def _bind_session(session: Session, _: SessionTransaction, connection: Connection) -> None:
+def _bind_session(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
     tenancy = session.info.get("tenancy", NOBODY)
-    # A transaction that nothing is bound to acts for nobody by itself.
-    if tenancy != NOBODY:
+    # A transaction that nothing is bound to acts for nobody by itself; a savepoint is within one that is bound.
+    if tenancy != NOBODY and not transaction.nested:
         bind(connection, tenancy)
 
 

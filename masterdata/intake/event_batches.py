@@ -36,7 +36,7 @@ _MOVEMENTS = f"""
 insert into stage_movement (hash, item_id, place_id, lot, owner, status, unit, identity, content, quantity, booked_at,
     occurred_at, modified_at, is_voided, kind, document, line, partner_id, row_no, batch_id, first)
 with read as (
-    select {_HASH} as hash, r.* from jsonb_to_recordset(%(lines)s::jsonb) as r(
+    select {_HASH} as hash, r.* from json_to_recordset(%(lines)s::json) as r(
         batch_id uuid, first bigint, {_KEY}, quantity numeric(38,9), booked_at timestamptz, occurred_at timestamptz,
         modified_at timestamptz, is_voided boolean, kind text, document text, line text, partner_id text)),
 said as (select *, {keys.content_sql()} as content from read),
@@ -53,7 +53,7 @@ _POSITIONS = f"""
 insert into stage_position (hash, item_id, place_id, lot, owner, status, unit, quantity, reserved, value, currency,
     expires_on, row_no, rows, n)
 with read as (
-    select {_HASH} as hash, r.* from jsonb_to_recordset(%(lines)s::jsonb) as r(
+    select {_HASH} as hash, r.* from json_to_recordset(%(lines)s::json) as r(
         {_KEY}, quantity numeric(38,9), reserved numeric(38,9), value numeric(38,9), currency text, expires_on date))
 select distinct on (hash) hash, item_id, place_id, lot, owner, status, unit, quantity, reserved, value, currency,
        expires_on, row_no, null::bigint[], 1
@@ -61,7 +61,7 @@ from read order by hash, row_no desc
 """
 
 _GAPS = f"""
-insert into stage_gap select distinct {_HASH} from jsonb_to_recordset(%(lines)s::jsonb) as r({_KEY})
+insert into stage_gap select distinct {_HASH} from json_to_recordset(%(lines)s::json) as r({_KEY})
 """
 
 _QUARANTINE = (

@@ -41,14 +41,13 @@ class _Unreadable(Exception):
     pass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Check:
-    """One field, made ready: how it is read, how long it may be, what it must match."""
+    """One field, made ready: `reason` says what is wrong with a value that is there."""
 
-    field: ContractField
-    read: Callable[[Any], Any]
-    longest: int
-    rules: tuple[tuple[Callable[[Any], bool], str], ...]
+    name: str
+    is_required: bool
+    reason: Callable[[Any, Context], str | None]
 
 
 def judge(stream: str, line: Mapping[str, Any], context: Context) -> tuple[dict[str, str | None], Fault | None]:
@@ -58,66 +57,73 @@ def judge(stream: str, line: Mapping[str, Any], context: Context) -> tuple[dict[
     if line.get("_problem"):
         fault = Fault("unreadable", "_problem", str(line["_problem"])[:500])
     for check in _checks(stream):
-        name, given = check.field.name, line.get(check.field.name)
-        record[name] = None if given is None else _text(given)
+        name, given = check.name, line.get(check.name)
+        said = record[name] = given if given is None or type(given) is str else _text(given)
         if fault is None and (reason := _reason(check, given, context)):
-            shown = _text(given)[:200] if given is not None else None
+            shown = said and said[:200]
             fault = Fault(reason, name, f"{name}: {shown}" if reason == "unreadable" else shown)
     return record, fault
 
 
 def has_readable_key(stream: str, record: Mapping[str, Any], context: Context) -> bool:
     """True where a faulty line still says of which position it speaks."""
-    keys = (c for c in _checks(stream) if c.field.name in POSITION_KEY)
-    return all(_reason(c, record[c.field.name], context) in (None, "unknown_unit") for c in keys)
+    keys = (c for c in _checks(stream) if c.name in POSITION_KEY)
+    return all(_reason(c, record[c.name], context) in (None, "unknown_unit") for c in keys)
 
 
 def _reason(check: _Check, given: Any, context: Context) -> str | None:
+    if given is None:
+        return "missing" if check.is_required else None
     try:
-        value = None if given is None else check.read(given)
+        return check.reason(given, context)
     except (_Unreadable, ValueError, InvalidOperation, OverflowError):
         return "unreadable"
-    return _fault(check, value, context)
-
-
-def _fault(check: _Check, value: Any, context: Context) -> str | None:
-    """In the order of `checks`."""
-    field = check.field
-    is_text = field.type == "VARCHAR"
-    if field.required and (value is None or (is_text and not value.strip(" "))):
-        return "missing"
-    if value is None:
-        return None
-    if is_text and (reason := _text_fault(check, value)):
-        return reason
-    return next((reason for broken, reason in check.rules if broken(value)), None) or _context_fault(
-        field.name, value, context
-    )
-
-
-def _text_fault(check: _Check, value: str) -> str | None:
-    if len(value) > check.longest:
-        return "too_long"
-    return "invalid_text" if "\0" in value or "\x1f" in value else None
-
-
-def _context_fault(name: str, value: Any, context: Context) -> str | None:
-    if name in UNIT_FIELDS and value and value not in context.units:
-        return "unknown_unit"
-    return "in_future" if name in FUTURE and value > context.latest else None
 
 
 @cache
 def _checks(stream: str) -> tuple[_Check, ...]:
     return tuple(
-        _Check(
-            f,
-            _READ[f.type],
-            KEY_LENGTH if f.is_key or f.name in POSITION_KEY else TEXT_LENGTH,
-            tuple(_rule(r["arguments"]) for r in f.quality if r.get("severity") != "warning"),
-        )
+        _Check(f.name, f.required, _text_reason(f) if f.type == "VARCHAR" else _value_reason(f))
         for f in streams()[stream].fields
     )
+
+
+def _text_reason(field: ContractField) -> Callable[[Any, Context], str | None]:
+    """In the order of `checks`."""
+    longest = KEY_LENGTH if field.is_key or field.name in POSITION_KEY else TEXT_LENGTH
+    required, is_unit, rules = field.required, field.name in UNIT_FIELDS, _rules(field)
+
+    def reason(given: Any, context: Context) -> str | None:
+        value = given if type(given) is str else _read_text(given)
+        if required and not value.strip(" "):
+            return "missing"
+        if len(value) > longest:
+            return "too_long"
+        if "\0" in value or "\x1f" in value:
+            return "invalid_text"
+        for broken, name in rules:
+            if broken(value):
+                return name
+        return "unknown_unit" if is_unit and value and value not in context.units else None
+
+    return reason
+
+
+def _value_reason(field: ContractField) -> Callable[[Any, Context], str | None]:
+    read, is_dated, rules = _READ[field.type], field.name in FUTURE, _rules(field)
+
+    def reason(given: Any, context: Context) -> str | None:
+        value = read(given)
+        for broken, name in rules:
+            if broken(value):
+                return name
+        return "in_future" if is_dated and value > context.latest else None
+
+    return reason
+
+
+def _rules(field: ContractField) -> tuple[tuple[Callable[[Any], bool], str], ...]:
+    return tuple(_rule(r["arguments"]) for r in field.quality if r.get("severity") != "warning")
 
 
 def _rule(arguments: Mapping[str, Any]) -> tuple[Callable[[Any], bool], str]:
@@ -166,7 +172,6 @@ def _read_truth(given: Any) -> bool:
 
 
 _READ: Mapping[str, Callable[[Any], Any]] = {
-    "VARCHAR": _read_text,
     "DECIMAL(38,9)": _read_decimal,
     "TIMESTAMPTZ": _read_instant,
     "DATE": _read_date,

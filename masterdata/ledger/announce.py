@@ -45,16 +45,15 @@ select %(org)s, %(recording)s, %(system)s, %(batch)s, count(distinct position_id
 having count(*) > 0 returning positions
 """
 
-_KEYS = """
-select coalesce(jsonb_agg(jsonb_build_object('position_id', p.id, 'material_id', p.material_id, 'place_id', p.place_id,
-    'status', p.status, 'quantity', trim_scale(p.quantity)::text, 'unit', p.unit)), '[]')
-from position p where p.organisation_id = %(org)s and p.id in (select position_id from moved)
-"""
-
 _EVENT = """
 insert into outbox (id, organisation_id, topic, payload, traceparent)
-values (%(event)s, %(org)s, 'inventory.changed', %(payload)s, %(traceparent)s)
+select %(event)s, %(org)s, 'inventory.changed', %(payload)s || jsonb_build_object('positions', {positions}),
+       %(traceparent)s
 """
+_KEYS = """(
+    select jsonb_agg(jsonb_build_object('position_id', p.id, 'material_id', p.material_id, 'place_id', p.place_id,
+        'status', p.status, 'quantity', trim_scale(p.quantity)::text, 'unit', p.unit))
+    from position p where p.organisation_id = %(org)s and p.id in (select position_id from moved))"""
 
 
 # By source time, so that a place that fell silent shows even while its feed goes on.
@@ -74,24 +73,15 @@ def moved(connection: psycopg.Connection, batch: BatchRef) -> int:
     analyze(connection, "moved", count[0])
     connection.execute(_STOCK, batch.parameters)
     connection.execute(_PLACES, batch.parameters)
-    keys = None
-    if count[0] <= EVENT_KEYS_MAX:
-        row = connection.execute(_KEYS, batch.parameters).fetchone()
-        keys = row[0] if row else []
-    _tell(connection, batch, count[0], keys)
-    return int(count[0])
-
-
-def _tell(connection: psycopg.Connection, batch: BatchRef, count: int, keys: list[object] | None) -> None:
-
     payload = {
         "batch_id": str(batch.id),
         "system_id": str(batch.system_id),
         "coverage_id": batch.coverage_id,
         "observed_at": batch.observed_at.isoformat(),
-        "count": count,
-        "positions": keys,
+        "count": count[0],
     }
     connection.execute(
-        _EVENT, batch.parameters | {"event": new_id(), "payload": Jsonb(payload), "traceparent": batch.traceparent}
+        _EVENT.format(positions=_KEYS if count[0] <= EVENT_KEYS_MAX else "null"),
+        batch.parameters | {"event": new_id(), "payload": Jsonb(payload), "traceparent": batch.traceparent},
     )
+    return int(count[0])
