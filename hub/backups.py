@@ -190,7 +190,7 @@ def _digest(path: Path) -> str:
 
 def _run(name: str, url: str, *arguments: str) -> None:
     address, environment = _reach(url)
-    command = [tool(name), "--dbname", address, *arguments]
+    command = [tool(name), "--no-password", "--dbname", address, *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Unavailable(f"{name} failed: {clean(done.stderr.strip()[-500:])}")
@@ -201,7 +201,8 @@ def _load(url: str, dump: Path) -> None:
     version know. What it could not read to the end is not committed."""
     address, environment = _reach(url)
     write = [tool("pg_restore"), "--no-owner", "--file", "-", str(dump)]
-    run = [tool("psql"), "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--output", os.devnull, address]
+    run = [tool("psql"), "--no-psqlrc", "--no-password", "--quiet", "--set", "ON_ERROR_STOP=1"]
+    run += ["--output", os.devnull, address]
     with (
         tempfile.TemporaryFile() as said,
         subprocess.Popen(write, stdout=subprocess.PIPE, stderr=said) as script,

@@ -32,7 +32,18 @@ UNPRIVILEGED = "nobody"
 SYSTEM_FOLDER = Path("/var/lib/group-hub")
 # The kernel's limit for a socket path is 107 bytes; the server appends "/.s.PGSQL.5432".
 LONGEST_SOCKET_FOLDER = 90
-_MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+
+
+def _memory() -> int:
+    """MiB that this machine has, or its container may use."""
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for file in ("memory.max", "memory/memory.limit_in_bytes"):
+        with contextlib.suppress(OSError, ValueError):
+            limits.append(int((Path("/sys/fs/cgroup") / file).read_text()))
+    return min(limits) // 2**20
+
+
+_MEMORY = _memory()
 CONF: Mapping[str, str] = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",

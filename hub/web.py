@@ -45,6 +45,8 @@ async def get_session(request: HTTPConnection) -> AsyncIterator[Session]:
 async def take_turn(request: HTTPConnection, session: Session) -> None:
     """Before the first statement of a request that keeps its connection: waits until the process has room for it. The
     turn ends with the session."""
+    if _TURN in session.info:
+        return
     await request.app.state.turns.acquire()
     session.info[_TURN] = True
 

@@ -85,10 +85,14 @@ def _writing(engine: Engine, organisation_id: UUID) -> AbstractContextManager[Se
 
 
 def _room(engine: Engine, organisation_id: UUID, batch_id: UUID) -> AbstractContextManager[object]:
-    """Large batches one at a time in a process, so that its memory stays bounded; the wait holds no lock."""
+    """Large batches one at a time in a process, so that its memory stays bounded; the wait holds no lock. The coverage
+    is made here, for rows take seconds to load and events wait for none of its locks meanwhile."""
     with _writing(engine, organisation_id) as session:
-        rows = session.scalar(select(Batch.rows_in).where(Batch.id == batch_id))
-    return _large if (rows or 0) > LARGE_ROWS else nullcontext()
+        batch = session.scalars(select(Batch).where(Batch.id == batch_id)).one_or_none()
+        if batch is None:
+            return nullcontext()
+        feeds.coverage(session, batch)
+    return _large if batch.rows_in > LARGE_ROWS else nullcontext()
 
 
 def mark_failed(engine: Engine, organisation_id: UUID, batch_id: UUID, error: str) -> None:

@@ -66,8 +66,9 @@ class Writer:
         with self._guard:
             waiting = self._waiting.get(call.feed)
             if waiting is None:
-                self._waiting[call.feed] = deque([call])
+                # The thread waits at the guard; where none can be had, nobody is left waiting for it.
                 self._threads.submit(self._work, call.feed)
+                self._waiting[call.feed] = deque([call])
             else:
                 waiting.append(call)
         return call.answer
@@ -115,6 +116,8 @@ class Writer:
             answers = dict.fromkeys(calls, error)
         for call in calls:
             answer = answers[call]
+            if not call.answer.set_running_or_notify_cancel():
+                continue
             if isinstance(answer, Exception):
                 call.answer.set_exception(answer)
             else:

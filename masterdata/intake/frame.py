@@ -54,11 +54,19 @@ class Frame:
         path_sql = f"'{path}' (format csv, header false, use_tmp_file false)"
         with ThreadPoolExecutor(1) as other, os.fdopen(reader, "rb") as rows:
             written = other.submit(self._write, f"copy ({query}) to {path_sql}", held)
-            with target.cursor().copy(f"copy {table} from stdin (format csv)") as copy:
-                while block := rows.read(_BLOCK):
-                    copy.write(block)
-                written.result()
-        path.unlink()
+            try:
+                with target.cursor().copy(f"copy {table} from stdin (format csv)") as copy:
+                    while block := rows.read(_BLOCK):
+                        copy.write(block)
+                    written.result()
+            except BaseException:
+                # A query that finds no reader would wait for one without end: it is read until it lets go.
+                self.connection.interrupt()
+                while rows.read(_BLOCK):
+                    pass
+                raise
+            finally:
+                path.unlink()
 
     def _write(self, statement: str, held: int) -> None:
         try:

@@ -48,6 +48,17 @@ def counts(account: EventAccount) -> tuple[int, ...]:
     return (account.applied, account.unchanged, account.duplicate, account.quarantined)
 
 
+def test_a_caller_who_gave_up_leaves_its_feed_to_the_others(plant: Plant) -> None:
+    with Session(plant.engine, info={"tenancy": Tenancy((plant.id,), plant.id)}) as session:
+        given = [call("stock_movements", [move("A", n, "1", T0, document=f"D{n}")]) for n in (1, 2)]
+        left, stayed = (asyncio.run(events.prepare(session, plant.agent, one)) for one in given)
+    left.answer.cancel()
+    plant.writer.apply(left)
+    assert counts(plant.writer.apply(stayed).result(60)) == (1, 0, 0, 0)
+    assert counts(send(plant, given[0])) == (1, 0, 0, 0)
+    assert plant.quantities() == {"A": Decimal(3)}
+
+
 def test_movements_move_at_once_and_repeat_harmlessly(plant: Plant) -> None:
     plant.snapshot([stock("A", 10)], minutes=-5)
     given = call("stock_movements", [move("A", 5, "1", T0), move("A", -1, "2", T0), move("A", 1, "3", T0, kind="x")])

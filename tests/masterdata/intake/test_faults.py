@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select, text
 
+from connectors.contract import streams
+from masterdata.intake import feeds
+from masterdata.intake.frame import Frame
+from masterdata.intake.models import Batch
 from tests.masterdata.plant import Plant, stock
 
 ROOT = Path(__file__).parents[3]
@@ -109,3 +117,31 @@ def test_a_batch_that_cannot_be_applied_fails_in_words_and_can_be_tried_again(pl
         decide.retry(session, batch_id)
     assert plant.apply(batch_id) == "applied"
     assert plant.one("select error from feed")["error"] is None
+
+
+class Gone:
+    """A connection whose server went away: COPY cannot even start."""
+
+    def cursor(self) -> Gone:
+        return self
+
+    def copy(self, _: str) -> Any:
+        raise psycopg.OperationalError("the server went away")
+
+
+@pytest.mark.parametrize("query", ["select * from range(3000000) r", "select 1", "select error('broken')"])
+def test_rows_on_their_way_to_a_server_that_went_away_hold_nobody(tmp_path: Path, query: str) -> None:
+    with duckdb.connect() as connection, ThreadPoolExecutor(1) as other:
+        frame = Frame(connection, streams()["stock_positions"], tmp_path)
+        copied = other.submit(frame.copy, query, Gone(), "nowhere")  # type: ignore[arg-type]
+        assert isinstance(copied.exception(30), psycopg.OperationalError)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_batch_whose_rows_load_keeps_no_event_from_its_coverage(plant: Plant) -> None:
+    """Else an event that holds the ledger's lock and the batch that asks for it next would wait for each other."""
+    batch_id = plant.snapshot([stock("A", 1)])["id"]
+    with plant.session() as loading, plant.session() as event:
+        feeds.coverage(loading, loading.scalars(select(Batch).where(Batch.id == batch_id)).one())
+        event.execute(text("set local lock_timeout = '2s'"))
+        event.execute(text("update coverage set read_through = read_through"))
