@@ -22,6 +22,8 @@ from connectors.tables import Columnar, as_text, to_text
 WINDOW_MAX = 5_000
 MARGIN_SECONDS, MARGIN_NUMBERS = 300.0, 1_000.0
 _NUMERAL = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+# How texts write numbers that are not finite.
+_ENDLESS = {"nan", "snan", "inf", "-inf", "infinity", "-infinity"}
 
 Row = tuple[Any, ...]
 # What the values of a cursor column are compared by: texts below numbers below instants.
@@ -31,13 +33,13 @@ Place = tuple[int, Any]
 @dataclass
 class Cursor:
     """Follows one read. `column` is None for tables without a cursor: then nothing moves and nothing is dropped.
-    `since` is where the read begins, `reached` how far the last one came, `known` holds the digests of what it left
+    `since` is where the read begins, `reached` how far the last one came, `delivered` holds the digests of what it left
     between. `whole` names the column whose rows belong together (their quantities add up): all of a group pass, or
     none. `margin` is in seconds for a cursor of instants, in numbers for one of numbers; None: the usual."""
 
     column: str | None
     since: str | None
-    known: frozenset[str] = frozenset()
+    delivered: frozenset[str] = frozenset()
     whole: str | None = None
     reached: str | None = None
     margin: float | None = None
@@ -86,13 +88,19 @@ class Cursor:
             along = start is not None and (at is None or at < start)
             kept = along or (at is not None and floor is not None and at >= floor)
             new = at is not None and reached is not None and at > reached
-            said = digest(row) if kept or (self.known and not new) else ""
+            said = digest(row) if kept or (self.delivered and not new) else ""
             if kept and (self._cut is None or (at or _NOWHERE) > self._cut):
                 self._window.append((at or _NOWHERE, row[position], said))
-            delivered.append(not new and said in self.known)
+            delivered.append(not new and said in self.delivered)
         if len(self._window) > 4 * WINDOW_MAX:
             self._shrink()
         return delivered
+
+    @property
+    def rest(self) -> float:
+        """Seconds a cursor stands still before reads begin at the cursor itself: a margin of numbers tells no time."""
+        instants = (place(self.value) or _NOWHERE)[0] == _INSTANTS
+        return self.margin if instants and self.margin is not None else MARGIN_SECONDS
 
     @property
     def _begin(self) -> str | None:
@@ -125,39 +133,48 @@ class Cursor:
         return begin, tuple(sorted({said for at, _, said in self._window if at >= floor or at < start}))
 
 
+_TEXTS, _NUMBERS, _INSTANTS = range(3)
 _NOWHERE: Place = (-1, 0)
 
 
 def place(value: Any) -> Place | None:
-    """What a cursor value is compared by, be it a row's or one `as_text` wrote; naive instants among themselves."""
+    """What a cursor value is compared by, be it a row's or one `as_text` wrote; naive instants among themselves.
+    None for what is nowhere: NULL, and numbers that are not finite."""
     if isinstance(value, str):
         if _NUMERAL.fullmatch(value):
-            return (1, Decimal(value))
+            return (_NUMBERS, Decimal(value))
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
-            return (0, value)
+            return None if value.lower() in _ENDLESS else (_TEXTS, value)
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day)
     if isinstance(value, datetime):
-        return (2, value if value.tzinfo else value.replace(tzinfo=UTC))
+        return (_INSTANTS, value if value.tzinfo else value.replace(tzinfo=UTC))
     if isinstance(value, int | float | Decimal):
-        return (1, value)
-    return None if value is None else (0, as_text(value))
+        return (_NUMBERS, value) if isinstance(value, int) or Decimal(value).is_finite() else None
+    return None if value is None else (_TEXTS, as_text(value))
 
 
 def behind(value: str | None, margin: float | None) -> str | None:
     """The cursor value `margin` before this one, written alike; the value itself where that has no meaning."""
     if value is None or margin == 0:
         return value
-    if value.isascii() and value.isdigit():
-        step = int(MARGIN_NUMBERS if margin is None else margin)
-        return str(max(int(value) - step, 0)).zfill(len(value))
+    if _NUMERAL.fullmatch(value):
+        return _less(value, MARGIN_NUMBERS if margin is None else margin)
     try:
         instant = datetime.fromisoformat(value) - timedelta(seconds=MARGIN_SECONDS if margin is None else margin)
     except (ValueError, OverflowError):
         return value
     return instant.date().isoformat() if len(value) == 10 else instant.isoformat(sep="T" if "T" in value else " ")
+
+
+def _less(numeral: str, step: float) -> str:
+    """With as many decimals and, by zeros, as many places; what was not negative does not become so."""
+    decimals = len(numeral.partition(".")[2])
+    least = int(numeral.replace(".", "")) - int(Decimal(str(step)).scaleb(decimals))
+    digits = str(least if numeral.startswith("-") else max(least, 0)).zfill(len(numeral) - bool(decimals))
+    return f"{digits[:-decimals]}.{digits[-decimals:]}" if decimals else digits
 
 
 def digest(row: Row) -> str:
@@ -170,7 +187,7 @@ def _plain(value: Any) -> str | None:
     if isinstance(value, float):
         value = Decimal(repr(value))
     if isinstance(value, Decimal) and value.is_finite():
-        text = format(value, "f")
+        text = format(value + 0 if value.is_zero() else value, "f")
         return text.rstrip("0").rstrip(".") if "." in text else text
     return to_text(value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo else value)
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from connectors import observations
 from connectors.contract import EVENT_LINES_MAX, BatchHeader, Sync, utc_text
-from connectors.cursor import MARGIN_SECONDS, Cursor
+from connectors.cursor import Cursor
 from connectors.mapping import Mapping
 from connectors.sources.base import Page, Source
 from connectors.spool import Group, Part, Spool, StreamState, Writing
@@ -92,8 +92,8 @@ class _Read:
         full_at = now if self.sync == "full" else old.full_at
         value, (since, delivered) = self.cursor.value, self.cursor.window()
         moved_at = old.moved_at if old.moved_at and old.cursor == value else now
-        # A read of the window later than the margin after the cursor's last move has seen whatever was late.
-        if self.sync != "full" and _age(moved_at, self.began) > (self.cursor.margin or MARGIN_SECONDS):
+        # A read of the window so long after the cursor's last move has seen whatever was late.
+        if self.sync != "full" and _age(moved_at, self.began) > self.cursor.rest:
             since = value
         return StreamState(value, delivered, now, full_at, since, moved_at)
 
@@ -112,11 +112,11 @@ def read_stream(parts: SystemParts, stream: str, sync: Sync) -> Outcome:
 def _begin(parts: SystemParts, stream: str, sync: Sync) -> _Read:
     state, column = parts.spool.state(stream), parts.mapping.cursor(stream)
     since = (state.since or state.cursor) if sync != "full" else None
-    known = frozenset(state.boundary) if since is not None else frozenset()
+    delivered = frozenset(state.delivered) if since is not None else frozenset()
     trace = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
     whole = parts.mapping.spec.tables[parts.mapping.spec.streams[stream].driving].get("whole")
     reached = state.cursor if since is not None else None
-    cursor = Cursor(column, since, known, whole, reached, parts.mapping.margin(stream))
+    cursor = Cursor(column, since, delivered, whole, reached, parts.mapping.margin(stream))
     return _Read(parts, stream, sync, datetime.now(UTC), cursor, trace)
 
 

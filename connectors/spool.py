@@ -55,7 +55,7 @@ class StreamState:
     delivered from there on, the last reads, and when the cursor last moved."""
 
     cursor: str | None = None
-    boundary: tuple[str, ...] = ()
+    delivered: tuple[str, ...] = ()
     read_at: str | None = None
     full_at: str | None = None
     since: str | None = None
@@ -154,7 +154,8 @@ class Spool:
         if not rows:
             return StreamState()
         values = json.loads(rows[0][0])
-        return StreamState(**{**values, "boundary": tuple(values["boundary"])})
+        delivered = values.pop("boundary", ())  # as earlier releases call it
+        return StreamState(**{**values, "delivered": tuple(values.get("delivered", delivered))})
 
     def covered(self, stream: str) -> dict[Group, Covered]:
         """Every organisation and coverage a stream has had, with its newest batch."""
@@ -168,7 +169,7 @@ class Spool:
     def keep(self, stream: str, headers: list[BatchHeader], state: StreamState) -> None:
         """The one durable step: batches known and cursor moved, or neither."""
         now = utc_text(datetime.now(UTC))
-        values = json.dumps({**state.__dict__, "boundary": list(state.boundary)})
+        values = json.dumps({**state.__dict__, "delivered": list(state.delivered)})
         with self._transaction() as db:
             for header in headers:
                 db.execute(

@@ -37,7 +37,8 @@ class Skipped:
 @dataclass(frozen=True, slots=True)
 class Page:
     """Rows of one table in the order of the source. `rows` are tuples in the order of `columns`, with values as the
-    driver gave them (str, int, Decimal, datetime, bytes, None, list, dict). `observed_at` is the source's clock at
+    driver gave them (str, int, Decimal, datetime, bytes, None, list, dict), or one Arrow table of the same rows
+    (`connectors.tables.Columnar`), which makes tuples only where somebody looks. `observed_at` is the source's clock at
     the start of the read (aware; same on every page of one read), None where the source has no clock."""
 
     columns: Sequence[str]
@@ -47,7 +48,8 @@ class Page:
 
 
 class Source(Protocol):
-    """One legacy system. `read` streams one table of the mapping; `since` is the cursor of the last durable batch
-    (None: everything). It must raise Retry or Abort rather than end early: a read that ends is a complete read."""
+    """One legacy system. `read` streams one table of the mapping, all rows whose cursor is not less than `since` (None:
+    everything). `since` lies a margin behind the newest durable row; the reader drops what comes again. It must raise
+    Retry or Abort rather than end early: a read that ends is a complete read."""
 
     def read(self, table: Mapping[str, Any], since: str | None) -> Iterator[Page]: ...

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors import cursor as cursor_module
-from connectors.cursor import Cursor, behind, place
+from connectors.cursor import Cursor, behind, digest, place
 from connectors.document import DocumentError
 from connectors.mapping import loads
 from connectors.reader import SystemParts, read_stream
+from connectors.schedule import Schedule
 from connectors.spool import Spool
 from connectors.tables import Columnar
 from tests.connectors.conftest import MAPPING, change
@@ -43,6 +46,15 @@ def read(made: SystemParts) -> list[int]:
     before = len(sent(made.spool))
     read_stream(made, STREAM, "incremental")
     return [q for batch in sent(made.spool)[before:] for q in batch]
+
+
+def elapse(spool: Spool, seconds: float) -> None:
+    """Time passes after the last read."""
+    earlier = (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
+    with spool._transaction() as db:
+        for old in (spool.state(STREAM).moved_at, spool.covered(STREAM)["qingyu", "all"].sent_at):
+            db.execute("update stream set state = replace(state, ?, ?)", (old, earlier))
+            db.execute("update covered set sent_at = replace(sent_at, ?, ?)", (old, earlier))
 
 
 def test_a_row_committed_late_arrives_and_nothing_else_again(tmp_path: Path) -> None:
@@ -104,7 +116,7 @@ def test_a_window_too_full_shrinks_to_its_newest_rows(tmp_path: Path, monkeypatc
     made = parts(tmp_path, source)
     read_stream(made, STREAM, "full")
     state = made.spool.state(STREAM)
-    assert (state.since, len(state.boundary)) == (at(55), 5)
+    assert (state.since, len(state.delivered)) == (at(55), 5)
     source.rows += [stock("B", 100, at=at(54)), stock("B", 101, at=at(57))]
     assert read(made) == [101]
     assert read(made) == []
@@ -128,16 +140,58 @@ def test_a_cursor_at_rest_for_the_margin_is_read_from_itself(tmp_path: Path) -> 
     source = LiteralSource([stock("A", 1, at=at(-10)), stock("A", 2, at=at(0))])
     made = parts(tmp_path, source)
     read_stream(made, STREAM, "full")
-    with made.spool._transaction() as db:  # six minutes pass
-        now = datetime.now(UTC)
-        earlier = now - timedelta(minutes=6)
-        for old in (made.spool.state(STREAM).moved_at, made.spool.covered(STREAM)["qingyu", "all"].sent_at):
-            db.execute("update stream set state = replace(state, ?, ?)", (old, earlier.isoformat()))
-            db.execute("update covered set sent_at = replace(sent_at, ?, ?)", (old, earlier.isoformat()))
+    elapse(made.spool, 360)
     source.rows.append(stock("B", 3, at=at(-20)))
     assert read(made) == [3], "who reads after the margin still reads the window, once"
     assert read(made) == [] and source.reads[-1] == ("s", at(0))
     made.spool.close()
+
+
+@pytest.mark.parametrize("margin", [10.0, 20_000.0])
+def test_a_margin_of_numbers_is_no_time_of_rest(tmp_path: Path, margin: float) -> None:
+    source, set_ = LiteralSource([stock("A", 1, at="50100")]), mapping()
+    set_.spec.streams[STREAM].__dict__.update(margin=margin, every=Schedule(seconds=5))
+    made = parts(tmp_path, source, set_)
+    read_stream(made, STREAM, "full")
+    elapse(made.spool, 60)
+    assert read(made) == []
+    source.rows.append(stock("B", 2, at="50095"))
+    assert read(made) == [2], "a minute is less than the usual rest of five"
+    elapse(made.spool, 360)
+    read(made)
+    read(made)
+    assert source.reads[-1] == ("s", "50100")
+    made.spool.close()
+
+
+def test_a_state_of_an_earlier_release_is_read(tmp_path: Path) -> None:
+    source = LiteralSource([stock("A", n, at=at(n)) for n in range(5)])
+    made = parts(tmp_path, source)
+    read_stream(made, STREAM, "full")
+    with made.spool._transaction() as db:
+        db.execute("""update stream set state = replace(state, '"delivered"', '"boundary"')""")
+    assert len(made.spool.state(STREAM).delivered) == 5
+    assert read(made) == []
+    made.spool.close()
+
+
+NO_NUMBERS = [Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity"), float("nan"), float("-inf"), "NaN", "inf"]
+
+
+@pytest.mark.parametrize("odd", NO_NUMBERS, ids=repr)
+def test_what_is_no_finite_number_does_not_move_a_cursor(odd: Any) -> None:
+    first = Cursor("n", None)
+    assert first.fresh(["n"], [(Decimal(1),), (odd,), (Decimal(2),)]) and first.value == "2"
+    since, delivered = first.window()
+    second = Cursor("n", since, frozenset(delivered), reached=first.value)
+    assert list(second.fresh(["n"], [(odd,), (Decimal(2),), (Decimal(3),)]))[-1] == (Decimal(3),)
+    assert second.value == "3"
+    third = Cursor("n", second.window()[0], frozenset(second.window()[1]), reached=second.value)
+    assert third.fresh(["n"], [(odd,), (Decimal(2),), (Decimal(3),)]) == []
+
+
+def test_a_zero_below_zero_is_zero() -> None:
+    assert len({digest((zero,)) for zero in (0, 0.0, -0.0, Decimal("-0"), Decimal("-0.00"), Decimal("0.000"))}) == 1
 
 
 BEHIND = [
@@ -150,7 +204,16 @@ BEHIND = [
     ("7", 3.0, "4"),
     ("000007", None, "000000"),
     ("MAT-0007", None, "MAT-0007"),
-    ("-7", None, "-7"),
+    ("-7", None, "-1007"),
+    ("10500.00", None, "09500.00"),
+    ("1500.0", 200_000.0, "0000.0"),
+    ("-7.00", 3.0, "-10.00"),
+    ("1763800000.125", None, "1763799000.125"),
+    ("46000.75", 0.5, "46000.25"),
+    ("7.5", None, "0.0"),
+    ("1763800000000", 300_000.0, "1763799700000"),
+    ("20270101000100", 9_000_000_000.0, "20261101000100"),
+    ("NaN", None, "NaN"),
     (None, None, None),
 ]
 
