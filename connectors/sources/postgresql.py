@@ -23,8 +23,11 @@ from sqlalchemy.exc import DBAPIError
 from connectors.sources.base import Abort, Retry
 from connectors.tables import Columnar, column_of, from_floats, from_numerals
 
-# What a part of a page may weigh: rows of long texts make smaller pages.
-PART_ROWS, PAGE_BYTES = 5_000, 64 * 1024 * 1024
+# A page ends with the row that fills its bytes: long texts make smaller pages. Arrow's offsets end at BLOCK_MAX.
+PART_ROWS, PAGE_BYTES, BLOCK_MAX = 5_000, 64 * 1024 * 1024, 2**31 - 1
+COPY = "copy (\n{}\n) to stdout (format csv)"
+# How a server that speaks PostgreSQL's protocol says that it does not know this: feature not supported, syntax error.
+REFUSALS = ("0A000", "42601")
 
 _INTEGERS, _FLOATS, _NUMERIC, _TEXTS = (20, 21, 23, 26), (700, 701), 1700, (19, 25, 1042, 1043)
 _INSTANT = 1184
@@ -43,15 +46,20 @@ _EMPTY = {"null_values": [""], "strings_can_be_null": True, "quoted_strings_can_
 
 
 class Copied:
-    """One query on an open connection, `rows` to a page. Raises DBAPIError, as SQLAlchemy does."""
+    """One query on an open connection, `rows` to a page. Raises DBAPIError, as SQLAlchemy does; a server that does not
+    copy refuses before any row."""
 
     def __init__(self, connection: Connection, query: str, rows: int) -> None:
         self._connection, self._query, self._rows = connection, query, rows
         with _driver(connection) as driver:
             cursor = driver.cursor()
-            cursor.execute(f"select * from (\n{query}\n) described limit 0".encode())
+            none = f"select * from (\n{query}\n) described limit 0"
+            cursor.execute(none.encode())
             described = cursor.description or ()
             loaders = Transformer.from_context(driver)
+            with cursor.copy(COPY.format(none).encode()) as tried:
+                for _ in tried:
+                    pass
         self.columns = [column.name for column in described]
         self._kinds = [column.type_code for column in described]
         self._loaders = [loaders.get_loader(kind, Format.TEXT) for kind in self._kinds]
@@ -60,7 +68,7 @@ class Copied:
     def pages(self) -> Iterator[Columnar]:
         """All rows or an error: what the server says it sent must have come."""
         came, ended = 0, False
-        begin = f"copy (\n{self._query}\n) to stdout (format csv)".encode()
+        begin = COPY.format(self._query).encode()
         with _driver(self._connection) as driver, driver.cursor() as cursor, cursor.copy(begin):
             while not ended:
                 data, rows, ended = self._page(driver, came)
@@ -74,7 +82,7 @@ class Copied:
         """Lines of the next page and how many rows they are; whether they are the last."""
         parts, rows, size = [_MARK], 0, 0
         while rows < self._rows and size < PAGE_BYTES:
-            lines, told = driver.wait(_part(driver.pgconn, min(PART_ROWS, self._rows - rows)))
+            lines, told = driver.wait(_part(driver.pgconn, min(PART_ROWS, self._rows - rows), PAGE_BYTES - size))
             parts.append(b"".join(lines))
             rows, size = rows + len(lines), size + len(parts[-1])
             if told is not None:
@@ -84,6 +92,8 @@ class Copied:
         return b"".join(parts), rows, False
 
     def _parsed(self, data: bytes, rows: int) -> Columnar:
+        if len(data) >= BLOCK_MAX:
+            raise Abort("A row of the query has about 2 GB: leave the column out that holds so much.")
         try:
             arrays = self._read(data, self._types)
         except pa.ArrowInvalid:
@@ -136,15 +146,16 @@ class Copied:
         return [None if text is None else load(text.encode()) for text in array.to_pylist()]
 
 
-def _part(connection: PGconn, most: int) -> PQGen[tuple[list[Any], int | None]]:
-    """Up to `most` rows of a COPY, each as the server sends it, and after the last how many it sent. The driver's own
-    iteration asks to wait before each row: twice the time."""
+def _part(connection: PGconn, most: int, room: int) -> PQGen[tuple[list[Any], int | None]]:
+    """Up to `most` rows of a COPY, each as the server sends it, or what fills `room` bytes; after the last how many it
+    sent. The driver's own iteration asks to wait before each row: twice the time."""
     part: list[Any] = []
     take = connection.get_copy_data
-    while len(part) < most:
+    while len(part) < most and room > 0:
         size, row = take(1)
         if size > 0:
             part.append(row)
+            room -= size
         elif size == 0:
             while not (yield Wait.R):
                 pass

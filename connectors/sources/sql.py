@@ -95,13 +95,16 @@ class SqlSource:
     def __init__(self, connection: Mapping[str, Any]) -> None:
         self._engine = _engine(str(required(connection, "url", "sql")), connection.get("password"))
         self._dialect = self._engine.dialect.name
+        self._refused: set[str] = set()
 
     def read(self, table: Mapping[str, Any], since: str | None) -> Iterator[Page]:
         query, values = _query(table, since, self._dialect)
         try:
             with self._connect() as connection:
                 observed_at = self._open(connection)
-                copied = None if values else self._copied(connection, query)
+                copied = None if values or query in self._refused else self._copied(connection, query)
+                if not connection.in_transaction():  # the refusal ended it
+                    observed_at = self._open(connection)
                 if copied:
                     require_columns(table, copied.columns, "the query's result")
                     yield from (Page(copied.columns, rows, observed_at) for rows in copied.pages())
@@ -125,13 +128,21 @@ class SqlSource:
         return _aware(connection.exec_driver_sql(clock).scalar_one()) if clock else None
 
     def _copied(self, connection: Connection, query: str) -> Copied | None:
-        """The query as PostgreSQL copies it out; None for other databases and drivers, or texts that are not UTF-8."""
+        """The query as PostgreSQL copies it out; None for other databases and drivers, texts that are not UTF-8, and
+        servers that speak its protocol but do not copy queries."""
         dialect, driver = self._engine.dialect, connection.connection.driver_connection
         if (dialect.name, dialect.driver) != ("postgresql", "psycopg") or driver.info.encoding != "utf-8":  # type: ignore[union-attr]
             return None
-        from connectors.sources.postgresql import Copied
+        from connectors.sources.postgresql import REFUSALS, Copied
 
-        copied = Copied(connection, text(query).compile(dialect=dialect).string.replace("%%", "%"), PAGE_ROWS)
+        try:
+            copied = Copied(connection, text(query).compile(dialect=dialect).string.replace("%%", "%"), PAGE_ROWS)
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) not in REFUSALS:
+                raise
+            self._refused.add(query)
+            connection.rollback()
+            return None
         return copied if copied.columns else None
 
     def _pages(

@@ -15,6 +15,7 @@ from psycopg.abc import PQGen
 from connectors.cursor import Cursor
 from connectors.sources import Abort, Retry, SourceError, open_source, postgresql
 from connectors.sources import sql as sql_source
+from connectors.sources.postgresql import Copied
 from connectors.sources.sql import SqlSource
 from connectors.tables import Columnar, column_of, from_numerals, to_arrow
 from hub.postgres import Server
@@ -199,6 +200,37 @@ def test_faults_are_the_same(dsn: str, query: str, kind: type[SourceError], word
         assert type(caught.value) is kind
 
 
+# What PostgreSQL itself refuses, as other servers refuse all of COPY.
+REFUSALS = {
+    "42601": "copy (\n{}\n) into stdout (format csv)",
+    "0A000": "copy (select * into temp elsewhere from (\n{}\n) refused) to stdout (format csv)",
+}
+
+
+@pytest.mark.parametrize("copy", REFUSALS.values(), ids=REFUSALS.keys())
+def test_a_server_that_refuses_copy_is_read_the_driver_s_way(
+    dsn: str, copy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, made = {"query": "select * from every order by n"}, source(dsn)
+    expected = [to_arrow(page.columns, page.rows) for page in made.read(table, None)]
+    monkeypatch.setattr(postgresql, "COPY", copy)
+    other, tried = source(dsn), 0
+
+    def counted(self: SqlSource, *arguments: Any) -> Copied | None:
+        nonlocal tried
+        tried += 1
+        return original(self, *arguments)
+
+    original = SqlSource._copied
+    monkeypatch.setattr(SqlSource, "_copied", counted)
+    for _ in range(2):
+        pages = list(other.read(table, None))
+        assert not any(isinstance(page.rows, Columnar) for page in pages)
+        assert all(page.observed_at is not None for page in pages)
+        assert_same([to_arrow(page.columns, page.rows) for page in pages], expected)
+    assert tried == 1, "who refused once is not asked again"
+
+
 ENDINGS = [("pg_terminate_backend", Retry), ("pg_cancel_backend", Abort)]
 
 
@@ -217,8 +249,8 @@ def test_a_read_cut_midway_is_an_error(dsn: str, server: Server, ending: str, ki
 
 
 def test_fewer_rows_than_the_server_counts_are_an_error(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def one_lost(connection: Any, most: int) -> PQGen[tuple[list[Any], int | None]]:
-        lines, told = yield from part(connection, most)
+    def one_lost(connection: Any, most: int, room: int) -> PQGen[tuple[list[Any], int | None]]:
+        lines, told = yield from part(connection, most, room)
         return lines[1:], told
 
     part = postgresql._part
@@ -240,7 +272,19 @@ def test_long_texts_make_smaller_pages(dsn: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("connectors.sources.postgresql.PAGE_BYTES", 1_000_000)
     query = "select n, repeat('x', 100) as note from generate_series(1, 30000) n"
     sizes = [len(page.rows) for page in source(dsn).read({"query": query}, None)]
-    assert sizes == [10_000, 10_000, 10_000]
+    assert sum(sizes) == 30_000 and len(sizes) == 4 and max(sizes) < 10_000
+
+
+def test_very_long_texts_make_pages_of_few_rows(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgresql, "PAGE_BYTES", 1_000_000)
+    query = "select n, repeat('x', 300000) as note from generate_series(1, 50) n"
+    assert [len(page.rows) for page in source(dsn).read({"query": query}, None)] == [4] * 12 + [2]
+
+
+def test_a_page_arrow_cannot_hold_says_so(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgresql, "BLOCK_MAX", 100_000)
+    with pytest.raises(Abort, match="leave the column out"):
+        list(source(dsn).read({"query": "select repeat('x', 100000) as note"}, None))
 
 
 def test_one_consistent_read_only_state(dsn: str, server: Server) -> None:
