@@ -160,11 +160,10 @@ _ROW_JSON = members(
                   where h.golden_id = w.golden_id and h.is_apart and {{where}} group by h.unit) x) else '[]' end""",
         "holders": f"""case when w.parts = w.orgs then w.cells else (
             select {array(_cell("x.json_key", "x.on_hand", "x.is_held", "x.ratio"), "x.rank, x.key", "x.on_hand <> 0")}
-            from (select o.json_key, o.rank, o.key, sum(h.on_hand) filter (where not h.is_apart) as on_hand,
+            from (select c.json_key, c.rank, c.key, sum(h.on_hand) filter (where not h.is_apart) as on_hand,
                          bool_or(c.held_batch_id is not null) as is_held, max({RATIO}) as ratio
-                  from holding h join org o on o.id = h.organisation_id
-                  join cov c on c.organisation_id = h.organisation_id and c.id = h.coverage_id
-                  where h.golden_id = w.golden_id and {{where}} group by o.json_key, o.rank, o.key) x) end""",
+                  from holding h join place c on c.organisation_id = h.organisation_id and c.id = h.coverage_id
+                  where h.golden_id = w.golden_id and {{where}} group by c.json_key, c.rank, c.key) x) end""",
         "age": members(
             {
                 "source_at": words("w.source_at"),
@@ -174,43 +173,47 @@ _ROW_JSON = members(
                 "sla_seconds": plain("w.sla_seconds"),
                 "state": token(state_sql("w.is_held", "w.ratio")),
                 "ratio": plain("w.ratio"),
-                "main_ratio": plain("main_ratio(w.ratios, w.weights)"),
+                "main_ratio": plain("case when w.parts = 1 then w.ratio else main_ratio(w.ratios, w.weights) end"),
             }
         ),
         "is_marked": "case when w.marked > 0 then 'true' else 'false' end",
     }
 )
 
-# One pass over the page's holdings. What is rare (units apart, currencies without a rate, several codes of one
-# organisation) is looked up for the rows that have it. All ordered aggregates share one order, so that one sort serves.
+# One pass over the page's holdings. They are looked up by their material (`offset 0` holds the planner to it), and what
+# several sums need is computed once. What is rare (units apart, currencies without a rate, several codes of one
+# organisation) is looked up for the rows that have it. All ordered aggregates but the cells share one order: one sort.
 _DETAIL = f"""
-, org as materialized (select id, rank, key, to_json(key)::text as json_key from organisation),
-whole as (
-    select h.golden_id, count(*) as parts, count(distinct h.organisation_id) as orgs,
-           count(distinct h.material_id) as codes, sum(h.marked) as marked,
-           {_sums("coalesce(sum(h.{q}) filter (where not h.is_apart), 0) as {q}")},
-           bool_or(h.is_apart) as is_apart, coalesce(sum({VALUE}), 0) as worth, min(r.rate_on) as rate_on,
-           count(*) filter (where h.value is null and h.on_hand <> 0) as unpriced,
-           bool_or(h.value is not null and h.currency <> :currency and r.rate is null) as is_unrated,
-           bool_or(c.held_batch_id is not null) as is_held, max({RATIO}) as ratio,
-           array_agg({RATIO} order by {RATIO} desc nulls last) as ratios,
-           array_agg(abs(h.on_hand) order by {RATIO} desc nulls last) as weights,
-           coalesce(min({SOURCE_AT}) filter (where c.held_batch_id is not null),
-                    (array_agg({SOURCE_AT} order by {RATIO} desc nulls last))[1]) as source_at,
-           (array_agg(c.sla_seconds order by {RATIO} desc nulls last))[1] as sla_seconds,
-           {
-    array(
-        _cell("o.json_key", "h.on_hand", "c.held_batch_id is not null", RATIO),
-        "o.rank, o.key",
-        "h.on_hand <> 0 and not h.is_apart",
-    )
-} as cells
-    from unnest(cast(:ids as bigint[])) as given(id)
-    join holding h on h.golden_id = given.id
-    join cov c on c.organisation_id = h.organisation_id and c.id = h.coverage_id
-    join org o on o.id = h.organisation_id
+, place as materialized (
+    select c.*, o.rank, o.key, to_json(o.key)::text as json_key
+    from coverage c join organisation o on o.id = c.organisation_id
+),
+held as materialized (
+    select h.* from unnest(cast(:ids as bigint[])) as given(id)
+    cross join lateral (select * from holding where golden_id = given.id offset 0) h
+),
+part as materialized (
+    select h.*, c.held_batch_id is not null as is_held, c.sla_seconds, c.rank, c.key, c.json_key, r.rate, r.rate_on,
+           {VALUE} as worth, {SOURCE_AT} as source_at, {RATIO} as ratio
+    from held h join place c on c.organisation_id = h.organisation_id and c.id = h.coverage_id
     left join rate r on r.currency = h.currency
-    where {{where}} group by h.golden_id
+    where {{where}}
+),
+whole as (
+    select golden_id, count(*) as parts, count(distinct organisation_id) as orgs,
+           count(distinct material_id) as codes, sum(marked) as marked,
+           {_sums("coalesce(sum({q}) filter (where not is_apart), 0) as {q}")},
+           bool_or(is_apart) as is_apart, coalesce(sum(worth), 0) as worth, min(rate_on) as rate_on,
+           count(*) filter (where value is null and on_hand <> 0) as unpriced,
+           bool_or(value is not null and currency <> :currency and rate is null) as is_unrated,
+           bool_or(is_held) as is_held, max(ratio) as ratio,
+           array_agg(ratio order by ratio desc nulls last) as ratios,
+           array_agg(abs(on_hand) order by ratio desc nulls last) as weights,
+           coalesce(min(source_at) filter (where is_held),
+                    (array_agg(source_at order by ratio desc nulls last))[1]) as source_at,
+           (array_agg(sla_seconds order by ratio desc nulls last))[1] as sla_seconds,
+           {array(_cell("json_key", "on_hand", "is_held", "ratio"), "rank, key", "on_hand <> 0 and not is_apart")} as cells
+    from part group by golden_id
 )
 select w.golden_id, {_ROW_JSON} as row from whole w join golden_material g on g.id = w.golden_id
 """
@@ -219,15 +222,16 @@ select w.golden_id, {_ROW_JSON} as row from whole w join golden_material g on g.
 def _detail_statement(query: InventoryQuery) -> str:
     """The organisations a query is narrowed to narrow its figures too."""
     where = narrowing(InventoryQuery(organisations=query.organisations))[0]
-    return f"with {RATES},{COVERAGES}{_DETAIL.replace('{where}', where)}"
+    return f"with {RATES}{_DETAIL.replace('{where}', where)}"
 
 
 def list_rows(session: Session, query: InventoryQuery) -> tuple[list[str], str | None]:
     """The page's rows as JSON texts and the cursor behind the last."""
     page, following = _page(session, query)
-    values = parameters(query) | {"ids": [golden_id for _, golden_id in page]}
+    # In the order of their ids, looking them up walks the index forward.
+    values = parameters(query) | {"ids": sorted(golden_id for _, golden_id in page)}
     rows = {row.golden_id: row.row for row in session.execute(text(_detail_statement(query)), values)}
-    return [rows[golden_id] for golden_id in values["ids"] if golden_id in rows], following
+    return [rows[golden_id] for _, golden_id in page if golden_id in rows], following
 
 
 def _page(session: Session, query: InventoryQuery) -> tuple[Sequence[Ranked], str | None]:

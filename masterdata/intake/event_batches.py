@@ -209,8 +209,11 @@ def _movements(
         c: {"batch_id": str(c.given.batch_id), "first": end - len(c.given.lines)}
         for c, end in zip(calls, ends, strict=True)
     }
+    # Of one call alone the ledger knows the batch; what a line leaves out is null.
     staged = [
-        j.record | own[j.call] | {"row_no": j.row_no, "is_voided": j.record["voided"] == "true"}
+        {name: said for name, said in j.record.items() if said is not None}
+        | {"row_no": j.row_no, "is_voided": j.record["voided"] == "true"}
+        | (own[j.call] if len(calls) > 1 else {})
         for j in judged
         if j.fault is None
     ]

@@ -21,14 +21,15 @@ def test_words_stand_out_from_their_ground(demo: Demo, scheme: str) -> None:
         browser = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(color_scheme=scheme, viewport={"width": 1440, "height": 900})
         page.goto(demo.address)
-        measured = page.evaluate(MEASURE)
+        measured = {"/sign-in": page.evaluate(MEASURE)}
         page.fill("[name=email]", email)
         page.fill("[name=password]", password)
         page.press("[name=password]", "Enter")
         page.wait_for_url(f"{demo.address}/")
         for path in PAGES:
             page.goto(demo.address + path)
-            measured += page.evaluate(MEASURE)
+            measured[path] = page.evaluate(MEASURE)
         browser.close()
-    assert [one for one in measured if one[1] < one[2]] == []
-    assert len(measured) > 1_000
+    assert {at: faint for at, words in measured.items() if (faint := [w for w in words if w[1] < w[2]])} == {}
+    # Whatever the demonstration has loaded so far, each page has its heading, its menu and something to say.
+    assert {at: len(words) for at, words in measured.items() if len(words) < 5} == {}
