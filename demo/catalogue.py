@@ -83,7 +83,7 @@ def _material(serial: int, family: Family, point: tuple[tuple[int, ...], str], r
     rank = sum(places) / max(1, len(places))
     designation = family.spec.format(**axes).replace(" ", "").replace("×", "-") + (f"R{revision}" if revision else "")
     return Material(
-        number=f"GM-{serial + 1:07d}",
+        number=f"CC{serial + 1:07d}",
         family=family,
         axes=axes,
         brand=brand,

@@ -67,7 +67,7 @@ def xref(truth_folder: Path) -> list[Xref]:
     systems."""
     table = pq.read_table(truth_folder / "source_materials.parquet", columns=["system", "item_id", "number"])
     rows = [Xref(*values) for values in zip(*(table[c].to_pylist() for c in table.column_names), strict=True)]
-    return [r for r in rows if int(r.number[3:]) % 100 < _XREF_PERCENT]
+    return [r for r in rows if int(r.number[2:]) % 100 < _XREF_PERCENT]
 
 
 def units(truth_folder: Path) -> list[UnitFactor]:

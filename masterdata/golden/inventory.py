@@ -128,6 +128,7 @@ def _cell(organisation: str, on_hand: str, is_held: str, ratio: str) -> str:
     return members({"organisation": organisation, "on_hand": figure(on_hand), "state": state})
 
 
+_CELL = _cell("json_key", "on_hand", "is_held", "ratio")
 _UNRATED = members({"amount": figure("x.amount"), "currency": words("x.currency")})
 _APART = members({"unit": words("x.unit"), "on_hand": figure("x.on_hand"), "available": figure("x.available")})
 
@@ -212,7 +213,7 @@ whole as (
            coalesce(min(source_at) filter (where is_held),
                     (array_agg(source_at order by ratio desc nulls last))[1]) as source_at,
            (array_agg(sla_seconds order by ratio desc nulls last))[1] as sla_seconds,
-           {array(_cell("json_key", "on_hand", "is_held", "ratio"), "rank, key", "on_hand <> 0 and not is_apart")} as cells
+           {array(_CELL, "rank, key", "on_hand <> 0 and not is_apart")} as cells
     from part group by golden_id
 )
 select w.golden_id, {_ROW_JSON} as row from whole w join golden_material g on g.id = w.golden_id

@@ -17,11 +17,13 @@ from hub.errors import NotFound, Unprocessable
 from masterdata.materials.schemas import Added, XrefIn
 
 _FIND = text("""
-    select n.row, n.item_id, n.group_number, s.id as system_id, m.organisation_id, m.id as material_id
+    select n.row, n.item_id, n.group_number, s.id as system_id, m.organisation_id, m.id as material_id,
+           n.group_number ~ '^GM-[0-9]{7,}$' and g.id is null as is_unknown
     from unnest(cast(:systems as text[]), cast(:items as text[]), cast(:groups as text[]))
          with ordinality as n(system, item_id, group_number, row)
     left join source_system s on s.key = n.system
     left join source_material m on m.system_id = s.id and m.item_id = n.item_id
+    left join golden_material g on g.number = n.group_number
     order by n.row""")
 
 _SAY = text("""
@@ -86,6 +88,11 @@ def _find(session: Session, rows: Sequence[tuple[str, str, str]]) -> Sequence[Ro
             raise Unprocessable(f"Row {row.row}: there is no system {rows[row.row - 1][0]!r} you may see.")
         if row.material_id is None:
             raise Unprocessable(f"Row {row.row}: system {rows[row.row - 1][0]!r} has no item {row.item_id!r}.")
+        if row.is_unknown:
+            raise Unprocessable(
+                f"Row {row.row}: there is no golden material {row.group_number!r} you may see. "
+                "A group number of your own must not look like the hub's."
+            )
     return found
 
 

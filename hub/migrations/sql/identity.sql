@@ -2,7 +2,8 @@
 -- of arrival. See docs/identity.md. Runs as the owner, since keys of other organisations decide too; it takes ids of the
 -- acting organisation alone, obeys the rules below alone and answers with a count.
 
--- Materials whose identity may hang on `seeds`: those that share a key, a golden material or a person's group with them.
+-- Materials whose identity may hang on `seeds`: those that share a key, a golden material or a person's group with them,
+-- and the golden material a person named.
 create function identity_neighbours(seeds bigint[]) returns bigint[]
 language plpgsql stable as $$
 declare
@@ -18,6 +19,11 @@ begin
             select other.id from unnest(edge) as given(id)
             join source_material mine on mine.id = given.id
             join source_material other on other.golden_id = mine.golden_id
+            union
+            select other.id from unnest(edge) as given(id)
+            join material_key mine on mine.material_id = given.id and mine.kind = 'xref'
+            join golden_material g on g.number = mine.key
+            join source_material other on other.golden_id = g.id
             except
             select unnest(found)
         ) x;
@@ -150,6 +156,24 @@ language sql stable as $$
     from trouble t where t.key is not null
 $$;
 
+-- A person who names a golden material's number means what it is made of: the label most of its members have (those said
+-- to be apart, or of another golden number, aside). Gives each such label the group of that number. Changes nothing.
+create function identity_anchors(labels text[], members bigint[]) returns table (label text, anchor text)
+language sql stable as $$
+    select distinct on (meant.label) meant.label, 'xref:' || meant.number from (
+        select g.number, l.label, count(*) as members,
+               row_number() over (partition by g.number order by count(*) desc, l.label) as place
+        from (select distinct substr(said.label, 6) as number from unnest(labels) as said(label)
+              where said.label like 'xref:GM-%') said
+        join golden_material g on g.number = said.number
+        join source_material m on m.golden_id = g.id
+        join unnest(labels, members) as l(label, id) on l.id = m.id
+        where l.label not like 'xref:GM-%'
+          and not exists (select from material_key k where k.material_id = m.id and k.kind = 'apart')
+        group by g.number, l.label
+    ) meant where meant.place = 1 order by meant.label, meant.members desc, meant.number
+$$;
+
 -- Give every label a golden material: the one most of its members are in already (no two labels share one), else a new
 -- one; a group number that is a golden number names it. Writes golden_material alone.
 create function golden_of(labels text[], members bigint[])
@@ -208,6 +232,10 @@ begin
     )
     select array_agg(material_id), array_agg(label), array_agg(rule) into ids, labels, rules
     from found where label is not null;
+    select array_agg(l.id), array_agg(coalesce(a.anchor, l.label)),
+           array_agg(case when a.anchor is not null and l.rule = 'own' then 'xref' else l.rule end)
+    into ids, labels, rules
+    from unnest(ids, labels, rules) as l(id, label, rule) left join identity_anchors(labels, ids) a on a.label = l.label;
     -- In a statement of its own: an array's length tells the planner how many rows come, a function's result does not.
     select array_agg(l.id), array_agg(l.label), array_agg(l.rule), array_agg(l.golden_id) into ids, labels, rules, goldens
     from (select l.id, l.label, g.golden_id, case when count(*) over (partition by l.label) = 1 then 'own' else l.rule end as rule

@@ -171,6 +171,60 @@ def test_a_golden_number_in_a_cross_reference_joins_that_material(shop: Shop) ->
     assert set(shop.goldens().values()) == {number}
 
 
+def _join(shop: Shop, plant: Plant, item: str, number: str) -> None:
+    shop.act(shop.group)
+    links.add_xrefs(shop.session, [XrefIn(system=plant.system.key, item_id=item, group_number=number)])
+
+
+def test_naming_a_golden_number_for_one_item_alone_expels_nobody(shop: Shop) -> None:
+    plants = _arrive(shop, [_m(0, "Z"), _m(0, "A"), _m(1, "B"), _m(1, "C")])
+    before = shop.goldens()
+    _join(shop, plants[1], "B", before["p0", "A"])
+    # An older golden material joins a younger one: the number named is the one that stays.
+    _join(shop, plants[0], "Z", before["p0", "A"])
+    for _ in range(2):
+        after = shop.goldens()
+        assert {after["p0", "A"], after["p1", "B"], after["p0", "Z"]} == {before["p0", "A"]}
+        assert after["p1", "C"] == before["p1", "C"]
+        for plant, item in ((plants[0], "A"), (plants[1], "C"), (plants[1], "B")):
+            shop.change(plant, item, name="called otherwise")
+    assert _rules(shop) == {"A": "xref", "B": "xref", "Z": "xref", "C": "own"}
+    links.restore(shop.session, plants[1].system.key, "B")
+    assert _groups(shop) == [{"A", "Z"}]
+
+
+def test_naming_a_golden_number_joins_all_its_keys_join(shop: Shop) -> None:
+    plants = _arrive(shop, [_m(0, "A", G1), _m(1, "B", G1), _m(1, "C")])
+    number = shop.goldens()["p0", "A"]
+    _join(shop, plants[1], "C", number)
+    shop.material(plants[2], "D", gtin=G1)
+    assert set(shop.goldens().values()) == {number}
+    assert _rules(shop) == {"A": "gtin", "B": "gtin", "C": "xref", "D": "gtin"}
+    shop.act(shop.group)
+    links.split(shop.session, plants[2].system.key, "D", "another thread")
+    assert _groups(shop) == [{"A", "B", "C"}]
+
+
+def test_what_is_kept_apart_is_not_meant_by_its_number(shop: Shop) -> None:
+    plants = _arrive(shop, [_m(0, "A"), _m(1, "B")])
+    number = shop.goldens()["p0", "A"]
+    shop.act(shop.group)
+    links.split(shop.session, plants[0].system.key, "A", "never with others")
+    _join(shop, plants[1], "B", number)
+    assert _groups(shop) == []
+
+
+def test_a_number_like_the_hubs_must_be_one(shop: Shop) -> None:
+    plants = _arrive(shop, [_m(0, "A")])
+    with pytest.raises(Unprocessable, match="no golden material 'GM-9999999'"):
+        _join(shop, plants[0], "A", "GM-9999999")
+
+
+def _rules(shop: Shop) -> dict[str, str]:
+    shop.act(shop.group)
+    return {row.item_id: row.rule for row in shop.session.execute(text("select item_id, rule from source_material"))}
+
+
 BAD = [("nowhere", "A"), ("p0-sys", "Z")]
 
 
