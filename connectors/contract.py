@@ -85,6 +85,7 @@ class BatchHeader(BaseModel):
     counts: Counts = "balance"
     observed_at: AwareDatetime
     clock: Literal["source", "agent"] = "source"
+    read_seconds: int = Field(default=0, ge=0, description="how long the read lasted: a row may be that much younger")
     cursor: str | None = None
     rows: int = Field(ge=0)
     size: int = Field(ge=0, description="bytes of the body")

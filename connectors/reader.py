@@ -79,6 +79,7 @@ class _Read:
             counts=spec.counts,
             observed_at=at or self.observed_at or self.began,
             clock="source" if at or self.observed_at else "agent",
+            read_seconds=max(0, round((datetime.now(UTC) - self.began).total_seconds())),
             cursor=self.cursor.value,
             mapping=mapping.name,
             mapping_sha256=mapping.sha256,

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import psycopg
@@ -21,6 +21,7 @@ from masterdata.intake import costs, decide, feeds, gate, identities, landing, m
 from masterdata.intake.frame import Frame, load
 from masterdata.intake.models import Batch
 from masterdata.intake.schemas import Finding
+from masterdata.intake.upload import SKEW
 from masterdata.intake.writing import driver, known_units
 from masterdata.landscape.models import Coverage
 from masterdata.ledger import recording
@@ -115,7 +116,7 @@ def _apply(session: Session, batch: Batch) -> str:
             streams()[batch.stream],
             units=known_units(session, batch.system_id),
             key=stock.key_sql(str(batch.system_id)),
-            observed_at=batch.observed_at,
+            latest=_latest(batch),
         ) as frame,
     ):
         work = Work(session, connection, batch, coverage, frame, recording.begin(connection))
@@ -124,6 +125,11 @@ def _apply(session: Session, batch: Batch) -> str:
             return "held"
         _finish(work, account)
     return "applied"
+
+
+def _latest(batch: Batch) -> datetime:
+    """The latest time a row may bear: a source read page by page goes on while it is read."""
+    return batch.observed_at + SKEW + timedelta(seconds=batch.header.get("read_seconds", 0))
 
 
 def _positions(work: Work) -> Account | None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -22,7 +22,6 @@ from hub.settings import settings
 from masterdata.intake import checks
 
 MEMORY, THREADS = "320MB", 2
-SKEW = timedelta(minutes=5)
 _BLOCK = 1024 * 1024
 
 
@@ -76,16 +75,16 @@ class Frame:
 
 
 @contextmanager
-def load(body: BinaryIO, stream: Stream, *, units: Sequence[str], key: str, observed_at: datetime) -> Iterator[Frame]:
+def load(body: BinaryIO, stream: Stream, *, units: Sequence[str], key: str, latest: datetime) -> Iterator[Frame]:
     """Open a Parquet body. `units` are the codes known for its system, `key` an SQL expression of the position's hash
-    over the contract's columns (lot and owner never null)."""
+    over the contract's columns (lot and owner never null), `latest` the latest time a row may bear."""
     home = settings().home / "tmp"
     home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home) as folder, duckdb.connect(config=_config(folder)) as connection:
         frame = Frame(connection, stream, Path(folder))
         connection.execute("set TimeZone = 'UTC'")
         _deliver(connection, body)
-        _macros(connection, units, observed_at)
+        _macros(connection, units, latest)
         _judge(frame, key)
         yield frame
 
@@ -110,11 +109,11 @@ def _deliver(connection: duckdb.DuckDBPyConnection, body: BinaryIO) -> None:
         connection.execute("create view delivered as select * from body")
 
 
-def _macros(connection: duckdb.DuckDBPyConnection, units: Sequence[str], observed_at: datetime) -> None:
+def _macros(connection: duckdb.DuckDBPyConnection, units: Sequence[str], latest: datetime) -> None:
     connection.execute("create temp table units (code varchar)")
     connection.execute("insert into units select unnest(?)", [list(units) or [""]])
     connection.execute("create macro known_unit(given) as given in (select code from units)")
-    connection.execute(f"create macro latest() as timestamptz '{(observed_at + SKEW).isoformat()}'")
+    connection.execute(f"create macro latest() as timestamptz '{latest.isoformat()}'")
 
 
 def _judge(frame: Frame, key: str) -> None:

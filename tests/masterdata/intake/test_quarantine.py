@@ -64,6 +64,14 @@ def test_faulty_movements(plant: Plant, case: str) -> None:
     assert plant.one("select reason from quarantine")["reason"] == reason
 
 
+def test_a_row_written_while_a_long_read_lasted_is_not_from_the_future(plant: Plant) -> None:
+    rows = [move("A", 1, "1", T0 + timedelta(minutes=minutes)) for minutes in (0, 19, 26)]
+    rows = [row | {"line": str(n)} for n, row in enumerate(rows)]
+    batch = plant.deliver("stock_movements", rows, sync="incremental", counts="movements", read_seconds=20 * 60)
+    assert (batch["applied"], batch["quarantined"]) == (2, 1)
+    assert plant.one("select reason, row_no from quarantine") == {"reason": "in_future", "row_no": 2}
+
+
 def test_a_quarantined_row_keeps_its_keys_last_value_marked(plant: Plant) -> None:
     plant.snapshot([stock("A", 7), stock("B", 2)])
     plant.snapshot([stock("A", 9) | {"quantity": None}, stock("B", 3)], minutes=5)
