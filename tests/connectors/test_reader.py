@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connectors import reader
 from connectors.reader import SystemParts, read_stream
 from connectors.sources.base import Abort, Page, Retry
 from connectors.spool import Spooled
@@ -81,6 +83,20 @@ def test_header_tells_clock_trace_and_mapping(tmp_path: Path) -> None:
     (header,) = read_stream(made, STREAM, "full").batches
     assert header.clock == "agent" and header.mapping == "plant.yaml" and len(header.mapping_sha256) == 64
     assert header.traceparent.startswith("00-") and len(header.traceparent) == 55
+
+
+def test_header_tells_how_long_the_read_lasted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Later(datetime):
+        at = datetime(2026, 1, 1, 8, tzinfo=UTC)
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            cls.at += timedelta(minutes=10)
+            return cls.at
+
+    monkeypatch.setattr(reader, "datetime", Later)
+    (header,) = read_stream(parts(tmp_path, LiteralSource([stock("A", 1)])), STREAM, "full").batches
+    assert header.read_seconds == 600
 
 
 def test_a_missing_cursor_column_is_said(tmp_path: Path) -> None:
