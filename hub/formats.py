@@ -69,8 +69,11 @@ class Speaker:
             return ZoneInfo("UTC")
 
     def t(self, zh: str, en: str, **values: Any) -> Markup:
-        """The text of this language; `{name}` is replaced and escaped, the text itself may hold markup."""
-        text = Markup(zh if self.language == "zh" else en)  # noqa: S704 - literals of templates and code
+        """The text of this language; `{name}` is replaced and escaped, the text itself may hold markup. An English text
+        of two forms, "{n} code|{n} codes", takes the first where `n` is one."""
+        one, two_forms, many = (zh, "", "") if self.language == "zh" else en.partition("|")
+        spoken = many if two_forms and str(values["n"]) != "1" else one
+        text = Markup(spoken)  # noqa: S704 - literals of templates and code
         return text.format(**values) if values else text
 
     def pick(self, zh: str | None, en: str | None) -> str:

@@ -83,3 +83,16 @@ def test_line_of_a_sum_shows_most_of_it_and_its_oldest_part() -> None:
 def test_names_are_escaped_and_texts_are_not() -> None:
     assert EN.t("<b>{n}</b>", "<b>{n}</b>", n="<i>") == "<b>&lt;i&gt;</b>"
     assert (EN.pick("螺栓", None), EN.other("螺栓", "bolt"), ZH.other("a", "a")) == ("螺栓", "螺栓", "")
+
+
+def test_one_and_several_in_english() -> None:
+    zh, en = speaker("zh", "UTC"), speaker("en", "UTC")
+    pair = ("{n} 个料号", "{n} code|{n} codes")
+    assert [en.t(*pair, n=n) for n in (0, 1, "1", 2, "1,001")] == [
+        "0 codes",
+        "1 code",
+        "1 code",
+        "2 codes",
+        "1,001 codes",
+    ]
+    assert zh.t(*pair, n=1) == "1 个料号"
