@@ -61,8 +61,8 @@ STATUS = {
 WORST = state_sql("bool_or(c.held_batch_id is not null)", f"max({RATIO})")
 
 
-def _joins(query: InventoryQuery) -> str:
-    """Only what filter and key ask for: the ranking reads every holding."""
+def needed_joins(query: InventoryQuery) -> str:
+    """Only what filter and key ask for: ranking and totals read every holding."""
     joins = ["from holding h"]
     if query.sort == "value":
         joins.append("left join rate r on r.currency = h.currency")
@@ -110,7 +110,7 @@ def _ranking(query: InventoryQuery) -> str:
     return f"""
 ranked as (
     select h.golden_id, {key.sql.format(names=NAMES[query.language])} as key
-    {_joins(query)}
+    {needed_joins(query)}
     where {where} group by h.golden_id having {having}
 )
 select golden_id, key from ranked {after} order by key {order}, golden_id {order}"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,10 +14,11 @@ from sqlalchemy.orm import Session
 from hub.settings import settings
 from masterdata.golden.ages import COVERAGES, RATES, SOURCE_AT, VALUE, age_of, combined
 from masterdata.golden.cache import Cache
-from masterdata.golden.inventory import narrowing, parameters
+from masterdata.golden.inventory import narrowing, needed_joins, parameters
 from masterdata.golden.schemas import Age, Amount, Facets, InventoryQuery, InventoryTotals, Value
 
 _cache = Cache(5)
+_choices = Cache(30)
 
 # One row per organisation, coverage and currency: few, however many holdings.
 _TOTALS = f"""with {RATES},{COVERAGES},
@@ -28,23 +30,19 @@ part as (
            min({SOURCE_AT}) as source_at
     from holding h join cov c on c.organisation_id = h.organisation_id and c.id = h.coverage_id
     left join rate r on r.currency = h.currency
-    where {{only}} h.golden_id in (select golden_id from chosen) group by 1, 2, 3)
+    where {{kept}} group by 1, 2, 3)
 select part.*, c.sla_seconds, c.held_batch_id,
        (select count(*) from chosen) as materials,
-       (select count(distinct (h.organisation_id, h.material_id)) from holding h
-        where {{only}} h.golden_id in (select golden_id from chosen)) as codes
+       (select count(*) from (select distinct organisation_id, material_id from holding h where {{kept}}) x) as codes
 from part join cov c on c.organisation_id = part.organisation_id and c.id = part.coverage_id"""
 
-_JOINS = """from holding h
-    join cov c on c.organisation_id = h.organisation_id and c.id = h.coverage_id
-    join golden_material g on g.id = h.golden_id"""
-
 _FACETS = text("""
-    select o.key, count(distinct h.golden_id), 'organisation' as facet, o.rank from holding h
-    join organisation o on o.id = h.organisation_id group by o.key, o.rank
+    select o.key, count(*), 'organisation' as facet, o.rank
+    from (select distinct organisation_id, golden_id from holding) h join organisation o on o.id = h.organisation_id
+    group by o.key, o.rank
     union all
-    select g.class_code, count(distinct h.golden_id), 'class', 0 from holding h
-    join golden_material g on g.id = h.golden_id where g.class_code is not null group by g.class_code
+    select g.class_code, count(*), 'class', 0 from golden_material g
+    where g.class_code is not null and exists (select from holding h where h.golden_id = g.id) group by g.class_code
     order by 3, 4, 1""")
 
 
@@ -56,8 +54,11 @@ def get_totals(session: Session, query: InventoryQuery) -> InventoryTotals:
 
 def _totals(session: Session, query: InventoryQuery) -> InventoryTotals:
     where, having = narrowing(query)
-    only = narrowing(InventoryQuery(organisations=query.organisations))[0] + " and"
-    statement = _TOTALS.format(joins=_JOINS, where=where, having=having, only=only)
+    kept = narrowing(InventoryQuery(organisations=query.organisations))[0]
+    if (where, having) != (kept, "true"):
+        kept += " and h.golden_id in (select golden_id from chosen)"
+    joins = needed_joins(replace(query, sort="quantity"))
+    statement = _TOTALS.format(joins=joins, where=where, having=having, kept=kept)
     rows = session.execute(text(statement), parameters(query)).all()
     parts = aged(rows, datetime.now(UTC))
     return InventoryTotals(
@@ -105,7 +106,8 @@ def hull(parts: Sequence[tuple[Age, Decimal]]) -> list[tuple[float, float]]:
 
 
 def list_facets(session: Session) -> Facets:
-    return _cache.get(session, "facets", lambda: _facets(session))
+    """What the list can be narrowed to; kept for up to 30 s."""
+    return _choices.get(session, "facets", lambda: _facets(session))
 
 
 def _facets(session: Session) -> Facets:

@@ -14,6 +14,6 @@ from tests.masterdata.shop import Shop
 
 @pytest.fixture
 def shop(session: Session, make_org: Callable[..., Any]) -> Shop:
-    for cache in (inventory._ahead, overview._cache, overview._slow, totals._cache):
+    for cache in (inventory._ahead, overview._cache, overview._slow, totals._cache, totals._choices):
         cache.clear()
     return Shop(session, make_org)
