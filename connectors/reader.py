@@ -199,7 +199,8 @@ def _complete(read: _Read, transform: Transform, writing: Writing) -> None:
     known = read.parts.spool.covered(read.stream)
     if read.sync == "full":
         for group in (writing.groups | known.keys()) - read.held if read.unassigned else ():
-            writing.append(group, pa.concat_tables(read.unassigned))
+            rows, keepers = pa.concat_tables(read.unassigned), sorted({organisation for organisation, _ in read.held})
+            writing.append(group, rows if group[0] in keepers else _silenced(rows, keepers[0]))
         silent = [g for g in known if g not in writing.groups]
         if not known and not writing.groups:
             silent = [transform.fallback_group()]
@@ -210,6 +211,14 @@ def _complete(read: _Read, transform: Transform, writing: Writing) -> None:
         ]
     for group in silent:
         writing.append(group, transform.schema.empty_table())
+
+
+def _silenced(rows: pa.Table, keeper: str) -> pa.Table:
+    """As many rows that say nothing: whose they are is unknown, so a sister organisation must not read them."""
+    said = f"A row of this read belongs to nobody known; it may be this organisation's. {keeper} has its text."
+    kept = {"_row": rows["_row"], "_problem": pa.array([said] * rows.num_rows, pa.string())}
+    columns = [kept.get(field.name, pa.nulls(rows.num_rows, field.type)) for field in rows.schema]
+    return pa.table(columns, schema=rows.schema)
 
 
 def _unchanged(read: _Read, header: BatchHeader) -> bool:

@@ -117,9 +117,9 @@ class Transform:
         return self._complete(pa.table({k: pa.array(v) for k, v in columns.items()}))
 
     def fallback_group(self) -> Group:
-        """Where rows belong whose own organisation and coverage cannot be told."""
+        """Where rows belong whose own organisation and coverage cannot be told: the system's own organisation first."""
         if self.groups:
-            return min(self.groups)
+            return min(self.groups, key=lambda group: (group[0] != self.mapping.organisation, group))
         columns = ", ".join(c.sql for c in self._split)
         try:
             (row,) = self._db.execute(f"SELECT {columns}").fetchall()

@@ -61,6 +61,23 @@ def test_a_row_of_unknown_coverage_is_in_every_batch_of_a_full_read(tmp_path: Pa
     }
 
 
+@pytest.mark.parametrize(("others", "keeper"), [(("a", "b"), "a"), (("a", "qingyu", "b"), "qingyu")])
+def test_a_row_of_nobody_known_is_read_by_one_organisation_alone(
+    tmp_path: Path, others: tuple[str, ...], keeper: str
+) -> None:
+    known = [stock("AB"[n % 2], 1, org=org) for n, org in enumerate(others)]
+    made = parts(tmp_path, LiteralSource([*known, stock("Z", 4321, org="a")], page_rows=9), mapping(join="join"))
+    read_stream(made, STREAM, "full")
+    bodies = {b.header.organisation: pq.read_table(b.path).to_pylist() for b in spooled(made)}
+    assert "4321" in str(bodies.pop(keeper))
+    assert len(bodies) == len(others) - 1
+    for rows in bodies.values():
+        strange = rows[-1]
+        assert f"{keeper} has its text" in strange.pop("_problem")
+        assert strange.pop("_row") is not None
+        assert set(strange.values()) == {None}
+
+
 def test_an_empty_first_read_is_sent_as_such(tmp_path: Path) -> None:
     made = parts(tmp_path, LiteralSource())
     read_stream(made, STREAM, "full")
