@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel.dates import format_date, format_datetime
 from markupsafe import Markup
+from pydantic import PlainSerializer
 
 LANGUAGES = ("zh", "en")
 MINUS, DASH = "\u2212", "\u2014"
@@ -39,6 +40,16 @@ def age_step(age_seconds: float | None, sla_seconds: float | None) -> int | None
     if ratio <= 1:
         return max(1, math.ceil(PROMISE_STEP * ratio))
     return PROMISE_STEP + math.ceil(5 * (ratio - 1)) if ratio <= 2 else LAST_STEP
+
+
+def exact(value: Decimal) -> str:
+    """An exact decimal as JSON carries it: a text, without zeros that say nothing. As trim_scale writes it."""
+    text = f"{value:f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
+
+
+Exact = Annotated[Decimal, PlainSerializer(exact, return_type=str, when_used="json")]
 
 
 def plain(value: Number, decimals: int | None = None) -> str:

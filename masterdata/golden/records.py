@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
+from hub.formats import Exact
 from masterdata.golden.schemas import Age, Amount, Conversion, Holders, Identity, State, Value
 from masterdata.materials.schemas import RateAge
 
@@ -108,11 +108,11 @@ class Position:
     lot: str
     owner: str
     status: str
-    quantity: Decimal
+    quantity: Exact
     unit: str
-    golden_quantity: Decimal | None
+    golden_quantity: Exact | None
     golden_unit: str
-    reserved: Decimal | None
+    reserved: Exact | None
     value: Amount | None
     expires_on: date | None
     is_marked: bool
@@ -142,7 +142,7 @@ class Movement:
     place: str | None
     lot: str
     kind: str
-    quantity: Decimal
+    quantity: Exact
     unit: str
     occurred_at: datetime
     booked_at: datetime | None
@@ -178,7 +178,7 @@ class HistoryPoint:
     """`is_estimated`: a part runs back along remembered movements, before its first observation."""
 
     at: datetime
-    quantity: Decimal
+    quantity: Exact
     is_estimated: bool = False
 
 
@@ -233,11 +233,11 @@ class Kpi:
     """`definition_*` says in a sentence what is measured. `spark` is the figure by month, oldest first."""
 
     key: Literal["value", "days_of_inventory", "duplicate_share", "dormant_value", "stale_share"]
-    figure: Decimal | None
+    figure: Exact | None
     unit: str
-    previous: Decimal | None
-    spark: list[Decimal]
-    detail: dict[str, Decimal]
+    previous: Exact | None
+    spark: list[Exact]
+    detail: dict[str, Exact]
     definition_zh: str
     definition_en: str
     hull: list[tuple[float, float]]
@@ -254,7 +254,7 @@ class OrganisationValue:
     materials: int
     codes: int
     age: Age
-    months: list[tuple[date, Decimal]]
+    months: list[tuple[date, Exact]]
     """(month end, value in the group's currency at today's costs and rates), oldest first."""
 
 
@@ -266,10 +266,10 @@ class Duplicate:
     name_zh: str | None
     name_en: str | None
     unit: str
-    on_hand: Decimal
+    on_hand: Exact
     organisations: list[str]
-    value: Decimal
-    duplicate_value: Decimal
+    value: Exact
+    duplicate_value: Exact
     age: Age
 
 
@@ -279,9 +279,9 @@ class Dormant:
     name_zh: str | None
     name_en: str | None
     unit: str
-    on_hand: Decimal
+    on_hand: Exact
     organisation: str
-    value: Decimal
+    value: Exact
     moved_at: datetime | None
     age: Age
 
@@ -296,6 +296,6 @@ class Overview:
     dormant: list[Dormant]
     ticker: list[Movement]
     movements_today: int
-    sla: dict[State, Decimal]
+    sla: dict[State, Exact]
     """Value by the state of its source."""
     rates: list[RateAge]

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Literal
 from uuid import UUID
+
+from hub.formats import Exact
 
 State = Literal["fresh", "late", "stale", "held", "unknown"]
 Sort = Literal["value", "quantity", "holders", "name", "age", "number"]
@@ -47,7 +48,7 @@ class Identity:
     """Why records are one material: rule `gtin`, `mpn`, `xref` or `own` (one source), and how sure (0 to 1)."""
 
     rule: str
-    confidence: Decimal
+    confidence: Exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +56,18 @@ class Stock:
     """Quantities in `unit`. `available` = unrestricted − reserved; `consigned` is somebody else's, of no value."""
 
     unit: str
-    on_hand: Decimal
-    available: Decimal
-    reserved: Decimal
-    in_transit: Decimal
-    quality: Decimal
-    blocked: Decimal
-    consigned: Decimal
+    on_hand: Exact
+    available: Exact
+    reserved: Exact
+    in_transit: Exact
+    quality: Exact
+    blocked: Exact
+    consigned: Exact
 
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    amount: Decimal
+    amount: Exact
     currency: str
 
 
@@ -75,7 +76,7 @@ class Value:
     """Value in the group's currency. `apart`: sums in a currency that has no rate. `unpriced`: parts without a cost.
     `rate_on`: day of the oldest rate used, None where no rate was needed."""
 
-    amount: Decimal
+    amount: Exact
     currency: str
     apart: list[Amount] = field(default_factory=list)
     unpriced: int = 0
@@ -87,8 +88,8 @@ class Apart:
     """A quantity in a unit without a factor to the golden unit: shown beside the sum, never in it."""
 
     unit: str
-    on_hand: Decimal
-    available: Decimal
+    on_hand: Exact
+    available: Exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class HolderCell:
     """One organisation's part in a row of the list. `state` is the oldest source's; `share` of the row's on-hand."""
 
     organisation: str
-    on_hand: Decimal
+    on_hand: Exact
     state: State
 
 
@@ -163,10 +164,10 @@ class Facets:
 class Conversion:
     """golden quantity = quantity in `unit` × numerator ÷ denominator, half-even at the golden unit's decimals, once."""
 
-    quantity: Decimal
+    quantity: Exact
     unit: str
-    numerator: Decimal
-    denominator: Decimal
+    numerator: Exact
+    denominator: Exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,7 @@ class Holding:
     is_apart: bool
     source: Conversion | None
     value: Amount | None
-    group_value: Decimal | None
+    group_value: Exact | None
     identity: Identity
     age: Age
     held_batch_id: UUID | None
@@ -211,7 +212,7 @@ class SisterStock:
     seal: str
     letter: str
     place: str
-    free: Decimal
+    free: Exact
     unit: str
     is_apart: bool
     age: Age

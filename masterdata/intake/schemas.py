@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from connectors.contract import EVENT_LINES_MAX
+from hub.formats import Exact
 
 RowState = Literal["open", "replayed", "dismissed"]
 BatchState = Literal["announced", "landed", "applied", "held", "rejected", "failed"]
@@ -37,13 +37,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    amount: Decimal
+    amount: Exact
     currency: str
 
 
 @dataclass(frozen=True, slots=True)
 class Goods:
-    quantity: Decimal
+    quantity: Exact
     unit: str
 
 

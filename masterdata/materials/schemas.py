@@ -10,6 +10,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from hub.formats import Exact
+
 
 class RateIn(BaseModel):
     """One unit of `currency` was worth `rate` of the group's currency on `rate_on`."""
@@ -23,7 +25,7 @@ class RateIn(BaseModel):
 class Rate:
     currency: str
     rate_on: date
-    rate: Decimal
+    rate: Exact
     recorded_at: datetime
     uploaded_by: UUID | None
 
@@ -33,7 +35,7 @@ class RateAge:
     """The rate in force of a currency; stale once older than a week."""
 
     currency: str
-    rate: Decimal
+    rate: Exact
     rate_on: date
     age_days: int
     is_stale: bool

@@ -9,8 +9,9 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
-from hub.formats import age_step, plain, sla_state, speaker
+from hub.formats import Exact, age_step, plain, sla_state, speaker
 from hub.marks import Marks
 
 ZH, EN = speaker("zh", "Asia/Shanghai"), speaker("en", "Asia/Shanghai")
@@ -96,3 +97,12 @@ def test_one_and_several_in_english() -> None:
         "1,001 codes",
     ]
     assert zh.t(*pair, n=1) == "1 个料号"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("5.000000000", "5"), ("0.100", "0.1"), ("-0.000", "0"), ("1E+3", "1000"), ("1200", "1200"), ("-25.50", "-25.5")],
+)
+def test_json_carries_a_decimal_without_zeros_that_say_nothing(value: str, text: str) -> None:
+    assert TypeAdapter(Exact).dump_json(D(value)) == f'"{text}"'.encode()
+    assert TypeAdapter(Exact).validate_json(f'"{text}"') == D(value)
