@@ -8,7 +8,7 @@ import errno
 import hashlib
 import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -16,7 +16,7 @@ from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -27,6 +27,9 @@ from masterdata.intake.models import Landing
 
 SMALL = 64 * 1024
 _BLOCK = 1024 * 1024
+_HOLD = text("select pg_advisory_xact_lock_shared(hashtextextended('landing' || cast(:org as text), 0))")
+_REMOVE = text("select pg_advisory_xact_lock(hashtextextended('landing' || cast(:org as text), 0))")
+_NAMED = text("select path from landing where organisation_id = :org and path = any (:paths)")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -113,6 +116,19 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def hold_files(session: Session, organisation_id: UUID) -> None:
+    """Until the commit no file of the organisation is removed: one that lies there may be named."""
+    session.execute(_HOLD, {"org": organisation_id})
+
+
+def remove_files(session: Session, organisation_id: UUID, paths: Sequence[str]) -> None:
+    """Remove those that no row names. Rolled files may hold younger bodies, a file may have been named anew."""
+    session.execute(_REMOVE, {"org": organisation_id})
+    named = set(session.scalars(_NAMED, {"org": organisation_id, "paths": list(paths)}))
+    for path in set(paths) - named:
+        (settings().home / path).unlink(missing_ok=True)
+
+
 def keep_bytes(session: Session, organisation_id: UUID, bodies: Mapping[str, bytes]) -> None:
     """Keep small bodies by their digests."""
     _name(
@@ -137,6 +153,8 @@ def keep_file(session: Session, organisation_id: UUID, sha256: str, part: Path) 
 def keep_new(session: Session, organisation_id: UUID, bodies: Mapping[str, bytes]) -> None:
     """Keep bodies made here, by their digests: bytes of a row while small, else a file."""
     keep_bytes(session, organisation_id, {digest: body for digest, body in bodies.items() if len(body) < SMALL})
+    if any(len(body) >= SMALL for body in bodies.values()):
+        hold_files(session, organisation_id)
     for sha256, body in bodies.items():
         if len(body) >= SMALL:
             part = settings().home / "uploads" / sha256

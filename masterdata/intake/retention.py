@@ -10,7 +10,6 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import Engine, text
-from sqlalchemy.orm import Session
 
 from hub.columns import new_id
 from hub.database import Tenancy, unit_of_work
@@ -40,7 +39,6 @@ _FORGET = text("""
       and not exists (select from batch b where b.organisation_id = :org and b.sha256 = l.sha256
                       and b.state in ('landed', 'held', 'failed'))
     returning path""")
-_NAMED = text("select path from landing where organisation_id = :org and path = any (:paths)")
 
 
 def roll(engine: Engine) -> int:
@@ -79,15 +77,11 @@ def _forget(engine: Engine, organisation_id: UUID) -> int:
     with unit_of_work(engine, Tenancy((organisation_id,), organisation_id)) as session:
         values = {"org": organisation_id, "days": settings().landing_days}
         gone = session.scalars(_FORGET, values).all()
-        unnamed = {p for p in gone if p} - _still_named(session, organisation_id, [p for p in gone if p])
-    for path in unnamed:
-        (settings().home / path).unlink(missing_ok=True)
+    # Only once the rows are gone for good.
+    if paths := [path for path in gone if path]:
+        with unit_of_work(engine, Tenancy((organisation_id,), organisation_id)) as session:
+            landing.remove_files(session, organisation_id, paths)
     return len(gone)
-
-
-def _still_named(session: Session, organisation_id: UUID, paths: list[str]) -> set[str]:
-    """Rolled files may hold younger bodies too."""
-    return set(session.scalars(_NAMED, {"org": organisation_id, "paths": paths}))
 
 
 def _sweep(folder: Path) -> None:

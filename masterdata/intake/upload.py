@@ -150,6 +150,7 @@ def _land_bytes(session: Session, batch: Batch, body: bytes) -> UploadState:
 
 def _land_file(session: Session, batch: Batch) -> UploadState:
     part = landing.upload_path(batch.id)
+    landing.hold_files(session, batch.organisation_id)
     # An earlier call may have moved the file and died before its commit: then it lies whole at its place.
     whole = part if part.exists() else landing.landed_path(batch.organisation_id, batch.sha256)
     if landing.digest(whole) != batch.sha256:

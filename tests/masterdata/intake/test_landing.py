@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from hub.errors import NotFound
 from masterdata.intake import landing, retention, rows
@@ -56,6 +61,35 @@ def test_a_body_that_came_again_is_kept_from_then_on(plant: Plant) -> None:
     again = plant.snapshot(rows_, minutes=5)["id"]
     assert retention.forget(plant.engine) == 0
     assert raw(plant, again, 0)
+
+
+def test_a_body_that_comes_again_while_it_is_forgotten_keeps_its_file(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = os.urandom(landing.SMALL)
+    digest = sha256(body).hexdigest()
+    with plant.session() as session:
+        landing.keep_new(session, plant.id, {digest: body})
+    age(plant, 401)
+    landing_again, remove = threading.Event(), landing.remove_files
+
+    def land() -> None:
+        with plant.session() as session:
+            landing.keep_new(session, plant.id, {digest: body})
+            landing_again.set()
+            time.sleep(0.3)
+
+    def meanwhile(session: Session, organisation_id: UUID, paths: Sequence[str]) -> None:
+        thread.start()
+        assert landing_again.wait(5)
+        remove(session, organisation_id, paths)
+
+    thread = threading.Thread(target=land)
+    monkeypatch.setattr(landing, "remove_files", meanwhile)
+    assert retention.forget(plant.engine) == 1
+    thread.join()
+    with plant.session() as session, landing.open_body(landing.find(session, plant.id, digest)) as kept:
+        assert kept.read() == body
 
 
 def test_a_body_somebody_has_yet_to_decide_on_is_kept(plant: Plant) -> None:
