@@ -180,6 +180,9 @@ from pair
 """
 
 
+_COUNTS = ("keys", "stocked", "kept", "zeroed", "negative", "negative_before")
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What the gate measured and found; `consequence` only where it found something."""
@@ -213,7 +216,7 @@ def figures(
         "overlap": _ratio(found["kept"], found["stocked"]),
         "quarantined_share": _share(quarantined, rows),
     }
-    counts = {name: float(found[name]) for name in ("keys", "stocked", "kept", "zeroed")} | {"rows": rows}
+    counts = {name: float(found[name]) for name in _COUNTS} | {"rows": rows}
     return counts | {name: None if small else value for name, value in shares.items()}
 
 
