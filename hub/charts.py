@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from markupsafe import Markup, escape
@@ -107,6 +108,7 @@ def holders(cells: Sequence[tuple[str, str | None]], label: str = "") -> Markup:
     return _svg(16 * max(len(cells), 1), 14, body, "hold", name or "-")
 
 
+@lru_cache(maxsize=1_000)
 def _cell(x: float, state: str | None) -> str:
     if state is None:
         return f'<rect class="no" x="{x + 4:g}" y="6" width="2" height="2"/>'

@@ -18,9 +18,9 @@ from hub.pages import render
 from hub.web import gathered
 from identity.access import CanReadInventory, Principal, SessionDep
 from masterdata.directory import Directory, directory
-from masterdata.golden import plots, service
+from masterdata.golden import listing, plots, service
 from masterdata.golden.records import MovementQuery
-from masterdata.golden.schemas import HolderCell, InventoryQuery, Moment
+from masterdata.golden.schemas import InventoryQuery, Moment
 from masterdata.words import STOCKS, TABLES, word
 
 router = APIRouter(include_in_schema=False)
@@ -43,10 +43,6 @@ def _words(say: Speaker, names: Directory) -> dict[str, Any]:
         keys = [key for key, _ in counted] or [org.key for org in names.plants]
         return [(key, say.pick(names.orgs[key].name_zh, names.orgs[key].name_en)) for key in keys]
 
-    def cells(holders: Sequence[HolderCell]) -> list[tuple[str, str | None]]:
-        states = {cell.organisation: cell.state for cell in holders}
-        return [(say.pick(org.seal, org.letter), states.get(org.key)) for org in names.plants]
-
     return {
         "orgs": names.orgs,
         "plants": names.plants,
@@ -56,7 +52,7 @@ def _words(say: Speaker, names: Directory) -> dict[str, Any]:
         "options": lambda table: [(key, say.pick(*pair)) for key, pair in TABLES[table].items()],
         "class_options": lambda counted: [(key, f"{key} ({number})") for key, number in counted],
         "org_options": org_options,
-        "cells": cells,
+        "rows": lambda items: listing.rows(items, say, names),
     }
 
 

@@ -50,9 +50,11 @@ insert into outbox (id, organisation_id, topic, payload, traceparent)
 select %(event)s, %(org)s, 'inventory.changed', %(payload)s || jsonb_build_object('positions', {positions}),
        %(traceparent)s
 """
+# As one text, parsed once: several times faster than an object built per key.
 _KEYS = """(
-    select jsonb_agg(jsonb_build_object('position_id', p.id, 'material_id', p.material_id, 'place_id', p.place_id,
-        'status', p.status, 'quantity', trim_scale(p.quantity)::text, 'unit', p.unit))
+    select ('[' || string_agg(format(
+        '{"position_id": %%s, "material_id": %%s, "place_id": %%s, "status": %%s, "quantity": "%%s", "unit": %%s}',
+        p.id, p.material_id, p.place_id, to_json(p.status), trim_scale(p.quantity), to_json(p.unit)), ',') || ']')::jsonb
     from position p where p.organisation_id = %(org)s and p.id in (select position_id from moved))"""
 
 
