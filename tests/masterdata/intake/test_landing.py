@@ -63,33 +63,32 @@ def test_a_body_that_came_again_is_kept_from_then_on(plant: Plant) -> None:
     assert raw(plant, again, 0)
 
 
+def keep(plant: Plant, body: bytes, kept: threading.Event, seconds: float = 0) -> None:
+    with plant.session() as session:
+        landing.keep_new(session, plant.id, {sha256(body).hexdigest(): body})
+        kept.set()
+        time.sleep(seconds)
+
+
 def test_a_body_that_comes_again_while_it_is_forgotten_keeps_its_file(
     plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    body = os.urandom(landing.SMALL)
-    digest = sha256(body).hexdigest()
-    with plant.session() as session:
-        landing.keep_new(session, plant.id, {digest: body})
+    body, again, remove = os.urandom(landing.SMALL), threading.Event(), landing.remove_files
+    keep(plant, body, threading.Event())
     age(plant, 401)
-    landing_again, remove = threading.Event(), landing.remove_files
-
-    def land() -> None:
-        with plant.session() as session:
-            landing.keep_new(session, plant.id, {digest: body})
-            landing_again.set()
-            time.sleep(0.3)
+    thread = threading.Thread(target=keep, args=(plant, body, again, 0.3))
 
     def meanwhile(session: Session, organisation_id: UUID, paths: Sequence[str]) -> None:
         thread.start()
-        assert landing_again.wait(5)
+        assert again.wait(5)
         remove(session, organisation_id, paths)
 
-    thread = threading.Thread(target=land)
     monkeypatch.setattr(landing, "remove_files", meanwhile)
     assert retention.forget(plant.engine) == 1
     thread.join()
-    with plant.session() as session, landing.open_body(landing.find(session, plant.id, digest)) as kept:
-        assert kept.read() == body
+    with plant.session() as session:
+        named = landing.find(session, plant.id, sha256(body).hexdigest())
+        assert landing.open_body(named).read() == body
 
 
 def test_a_body_somebody_has_yet_to_decide_on_is_kept(plant: Plant) -> None:
