@@ -88,7 +88,8 @@ def test_a_body_that_comes_again_while_it_is_forgotten_keeps_its_file(
     thread.join()
     with plant.session() as session:
         named = landing.find(session, plant.id, sha256(body).hexdigest())
-        assert landing.open_body(named).read() == body
+        with landing.open_body(named) as file:
+            assert file.read() == body
 
 
 def test_a_body_somebody_has_yet_to_decide_on_is_kept(plant: Plant) -> None:
