@@ -54,7 +54,8 @@ select %(event)s, %(org)s, 'inventory.changed', %(payload)s || jsonb_build_objec
 _KEYS = """(
     select ('[' || string_agg(format(
         '{"position_id": %%s, "material_id": %%s, "place_id": %%s, "status": %%s, "quantity": "%%s", "unit": %%s}',
-        p.id, p.material_id, p.place_id, to_json(p.status), trim_scale(p.quantity), to_json(p.unit)), ',') || ']')::jsonb
+        p.id, p.material_id, p.place_id, to_json(p.status), trim_scale(p.quantity), to_json(p.unit)), ','
+    ) || ']')::jsonb
     from position p where p.organisation_id = %(org)s and p.id in (select position_id from moved))"""
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import psycopg
 
-from connectors.contract import Counts, Sync
+from connectors.contract import EVENT_LINES_MAX, Counts, Sync
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,7 @@ class Account:
 
 # A plan that trusts statistics of a tenant just filled reads all its rows once per row. So a few staged rows are always
 # looked up and many always hashed; between them it depends on whether the planner knows the tenant to be large.
-ANALYZED_FROM = 200
-FEW = 500
+FEW = EVENT_LINES_MAX  # a call of events
 MANY = {"stage_position": 500, "stage_movement": 10_000}
 LARGE = 15
 _PLANNER = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_nestloop", "work_mem")
@@ -95,8 +94,8 @@ def _rows_known(connection: psycopg.Connection, table: str, organisation_id: UUI
 
 
 def analyze(connection: psycopg.Connection, table: str, rows: int) -> None:
-    """Let the planner know of a temporary table just filled; below some hundred rows it costs more than it gives."""
-    if rows > ANALYZED_FROM:
+    """Let the planner know of a temporary table just filled; of a few rows, looked up in any case, it need not."""
+    if rows > FEW:
         connection.execute(f"analyze {table}")
 
 
