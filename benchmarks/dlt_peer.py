@@ -1,4 +1,4 @@
-"""The peer of the snapshot bench, in an environment that has dlt: the stock table merged into PostgreSQL twice; the
+"""The peer of the snapshot bench, in an environment that has dlt: the rows of a query merged into PostgreSQL twice; the
 second load, of a table that is already there, is the one that counts."""
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 from importlib.metadata import version
 
 
-def main(source: str, target: str, folder: str) -> None:
+def main(query: str, source: str, target: str, folder: str) -> None:
     os.environ |= {"DLT_DATA_DIR": folder, "RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "CRITICAL"}
     import dlt
     import psycopg
@@ -19,7 +19,7 @@ def main(source: str, target: str, folder: str) -> None:
     def stock():  # type: ignore[no-untyped-def]
         with psycopg.connect(source) as connection, connection.cursor(name="rows") as cursor:
             cursor.itersize = 50_000
-            cursor.execute("select item, place, lot, quantity from stock")
+            cursor.execute(query)
             names = [column.name for column in cursor.description or ()]
             while rows := cursor.fetchmany(50_000):
                 yield [dict(zip(names, row, strict=True)) for row in rows]

@@ -38,13 +38,15 @@ _APPLIED = (
     "select state in ('applied', 'held', 'failed') from batch where stream = '{}' order by announced_at desc limit 1"
 )
 
-_MAPPING = """
+# What the agent reads and the peer loads.
+_ROWS = "select item, place, lot, quantity, (select unit from item where code = item) as unit from stock"
+_MAPPING = f"""
 source: sql
 zone: UTC
-units: {个: C62}
+units: {{个: C62}}
 tables:
-  items: {query: "select code, name, unit, cost from item"}
-  stock: {query: "select item, place, lot, quantity, (select unit from item where code = item) as unit from stock"}
+  items: {{query: "select code, name, unit, cost from item"}}
+  stock: {{query: "{_ROWS}"}}
 streams:
 """
 _MATERIALS = """
@@ -199,7 +201,8 @@ def _dlt(hub: Deployment) -> dict[str, Any] | None:
     hub.server.create_database("peer")
     command = [str(SLOW_PYTHON), "-m", "benchmarks.dlt_peer"]
     urls = [hub.server.dsn("plant", "postgres"), hub.server.dsn("peer", "postgres")]
-    done = subprocess.run([*command, *urls, str(hub.folder / "dlt")], capture_output=True, text=True, check=False)
+    given = [*command, _ROWS, *urls, str(hub.folder / "dlt")]
+    done = subprocess.run(given, capture_output=True, text=True, check=False)
     if done.returncode:
         return None
     answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
