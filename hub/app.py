@@ -10,6 +10,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from secrets import compare_digest
 from typing import Any
+from uuid import UUID
 
 import structlog
 from anyio import to_thread
@@ -85,7 +86,7 @@ def read_metrics(request: Request, session: OpenSessionDep) -> Response:
     """Prometheus metrics: for this machine, or with the bearer token HUB_METRICS_TOKEN."""
     if not _may_scrape(request, settings()):
         raise Forbidden("Metrics are for this machine. From elsewhere, set HUB_METRICS_TOKEN and send it as bearer.")
-    everyone = session.execute(text("select all_organisations()")).scalar_one()
+    everyone: list[UUID] = session.execute(text("select all_organisations()")).scalar_one()
     set_tenancy(session, Tenancy(readable=tuple(everyone)))
     return Response(metrics.exposition(session), media_type="text/plain; version=0.0.4; charset=utf-8")
 

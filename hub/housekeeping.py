@@ -42,7 +42,7 @@ def forget(engine: Engine) -> None:
     """Delete what is past its retention, each in a transaction of its own."""
     kept = settings()
     with unit_of_work(engine, NOBODY) as session:
-        events = session.execute(text("select outbox_forget(:days)"), {"days": kept.outbox_days}).scalar_one()
+        events: int = session.execute(text("select outbox_forget(:days)"), {"days": kept.outbox_days}).scalar_one()
         session.execute(FORGET_JOBS, {"days": JOB_DAYS})
     for organisation in organisations(engine):
         with unit_of_work(engine, Tenancy((organisation,), organisation)) as session:

@@ -71,7 +71,7 @@ class _States(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         for query in QUERIES:
             gauge = GaugeMetricFamily(query.name, query.help, labels=query.labels)
-            for *labels, value in self.session.execute(text(query.sql)):
+            for *labels, value in self.session.execute(text(query.sql)).tuples():
                 gauge.add_metric([*map(str, labels)], float(value))
             yield gauge
 

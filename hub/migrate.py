@@ -92,7 +92,7 @@ def _connection(url: str) -> Iterator[Connection]:
 @contextmanager
 def _migrator(url: str) -> Iterator[Connection]:
     with _connection(url) as connection:
-        version = connection.execute(text("select current_setting('server_version_num')::int")).scalar_one()
+        version: int = connection.execute(text("select current_setting('server_version_num')::int")).scalar_one()
         if version < OLDEST:
             raise Unavailable(f"PostgreSQL {version // 10000} is too old: 15 or newer is needed.")
         connection.execute(text("set lock_timeout = '10s'"))

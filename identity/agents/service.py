@@ -125,7 +125,9 @@ def enrol(session: Session, given: Enrolment) -> UUID:
     row = session.execute(spend, {"digest": code_digest(given.code), "key": json.dumps(key)}).one_or_none()
     if row is None:
         raise Unauthenticated("This code is unknown, used or expired. An administrator can make a new one.")
-    granted = session.execute(text("select granted from identity_agent(:id)"), {"id": row.agent_id}).scalar_one()
+    granted: list[UUID] = session.execute(
+        text("select granted from identity_agent(:id)"), {"id": row.agent_id}
+    ).scalar_one()
     set_tenancy(session, Tenancy(readable=tuple(granted), person=row.agent_id))
     log.info("agent_enrolled", agent=str(row.agent_id))
     agent_id: UUID = row.agent_id

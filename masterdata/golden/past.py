@@ -61,7 +61,10 @@ STATUSES = ("unrestricted", "quality", "blocked", "in_transit")
 
 
 def members(session: Session, golden_id: int, known_at: datetime | None) -> list[tuple[UUID, int]]:
-    return [tuple(row) for row in session.execute(_MEMBERS, {"golden": golden_id, "known": known_at})]
+    return [
+        (org, material)
+        for org, material in session.execute(_MEMBERS, {"golden": golden_id, "known": known_at}).tuples()
+    ]
 
 
 def positions(session: Session, golden_id: int, moment: Moment) -> list[asof.PastPosition]:
