@@ -21,6 +21,15 @@ class Settings(BaseSettings):
     application_url: SecretStr | None = Field(
         default=None, description="the same as role hub_app, where the owner of HUB_DATABASE_URL may not make roles"
     )
+    lake_url: str = Field(
+        default="",
+        pattern="^$|^file:///.|^s3://.",
+        description="file:///folder or s3://bucket/folder; empty: HUB_HOME/lake",
+    )
+    lake_s3_endpoint: str = Field(default="", description="of an S3-compatible store, http://host:port; empty: AWS")
+    lake_s3_access_key: SecretStr | None = None
+    lake_s3_secret_key: SecretStr | None = None
+    lake_s3_region: str = ""
     host: str = "127.0.0.1"
     port: int = 8470
     api_processes: int = Field(default=2, gt=0, description="HTTP processes behind the one port")

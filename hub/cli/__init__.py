@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from hub.cli import admin, bench, care, demo, serve
+from hub.cli import admin, bench, build, care, demo, lake, serve
 
 app = typer.Typer(
     name="hub",
@@ -20,7 +20,10 @@ app.command("migrate")(serve.migrate)
 app.command("api", hidden=True)(serve.api)
 app.command("worker")(serve.worker)
 app.command("bench")(bench.bench)
+app.command("build")(build.build)
+app.command("sql")(build.sql)
 app.command("doctor")(care.doctor)
 app.command("backup")(care.backup)
 app.command("restore")(care.restore)
 app.add_typer(admin.app, name="admin")
+app.add_typer(lake.app, name="lake")

@@ -18,6 +18,7 @@ MODELS = (
     "masterdata.ledger.models",
     "masterdata.materials.models",
     "masterdata.golden.models",
+    "masterdata.lake.models",
 )
 
 for name in MODELS:
@@ -26,9 +27,9 @@ for name in MODELS:
 
 
 def include_name(name: str | None, kind: str, parents: Any) -> bool:
-    """The job queue's tables come from its own package and have no models here."""
+    """The job queue's tables come from its own package, the lake's catalog is PyIceberg's: no models here."""
     table = parents.get("table_name") if kind != "table" else name
-    return not str(table or "").startswith("procrastinate_")
+    return not str(table or "").startswith(("procrastinate_", "iceberg_", "lake_token"))
 
 
 context.configure(

@@ -19,26 +19,31 @@ def failed(figures: Mapping[str, float | None], limits: Mapping[str, float]) -> 
     known = {name: value for name, value in judged.items() if value is not None}
     if not known:
         return []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        outcome = _validate(known, bounds)
+    sides = {name: "max_value" if LIMITS[name].minimum is None else "min_value" for name in known}
+    outcome = _validate(known, {name: {sides[name]: bounds[name]} for name in known})
     return [(name, known[name], bounds[name]) for name in known if not outcome[name]]
 
 
-def _validate(known: dict[str, float], bounds: dict[str, float]) -> dict[str, bool]:
+def within(figures: Mapping[str, float], most: Mapping[str, float]) -> dict[str, bool]:
+    """Which figures do not exceed what they may be at most."""
+    return _validate(figures, {name: {"max_value": most[name]} for name in figures})
+
+
+def _validate(known: Mapping[str, float], bounds: Mapping[str, Mapping[str, float]]) -> dict[str, bool]:
     """One column per limit, so that every expectation names itself by its column."""
-    gx, batches = _library()
     import pandas as pd  # type: ignore[import-untyped]
 
-    suite = gx.ExpectationSuite(name="gate")
-    for name in known:
-        side = "max_value" if LIMITS[name].minimum is None else "min_value"
-        suite.add_expectation(gx.expectations.ExpectColumnValuesToBeBetween(column=name, **{side: bounds[name]}))
-    batch = batches.get_batch(batch_parameters={"dataframe": pd.DataFrame([known])})
-    results = batch.validate(suite).results
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gx, batches = _library()
+        suite = gx.ExpectationSuite(name="figures")
+        for name in known:
+            suite.add_expectation(gx.expectations.ExpectColumnValuesToBeBetween(column=name, **bounds[name]))
+        batch = batches.get_batch(batch_parameters={"dataframe": pd.DataFrame([dict(known)])})
+        results = batch.validate(suite).results
     crashed = [r for r in results if _raised(r.exception_info)]
     if crashed or len(results) != len(known):
-        raise RuntimeError(f"the gate could not be judged: {crashed[0].exception_info if crashed else 'no result'}")
+        raise RuntimeError(f"the figures could not be judged: {crashed[0].exception_info if crashed else 'no result'}")
     return {r.expectation_config.kwargs["column"]: bool(r.success) for r in results}
 
 

@@ -26,7 +26,7 @@ LOOSEN = """
     where not tgisinternal and tgparentid = 0"""
 BY_TYPE: dict[str, str] = {
     "varchar": "{token}", "text": "{token}", "uuid": "{uuid}", "bytea": "\\x{hex}", "jsonb": "{{}}", "bool": "false",
-    "timestamptz": "2026-01-01T00:00Z", "date": "2026-01-01", "int4": "{n}", "int8": "{n}", "int2": "{n}",
+    "timestamptz": "2026-01-01T00:00Z", "date": "2026-01-0{n}", "int4": "{n}", "int8": "{n}", "int2": "{n}",
     "numeric": "{n}", "float8": "{n}",
 }  # fmt: skip
 

@@ -1,0 +1,5 @@
+{# A quantity of a material's unit at today's cost and rate, in the group's currency, as money of two decimals; null
+   where cost, rate or factor is unknown. `m` is int_materials, `f` int_factors of that unit. #}
+{% macro worth(quantity, m='m', f='f') -%}
+{{ money(money(quantity, m ~ '.unit_cost', f ~ '.base_numerator', f ~ '.base_denominator'), m ~ '.rate') }}
+{%- endmacro %}

@@ -1,0 +1,2 @@
+{# Schemas are named as they are, in every target. #}
+{% macro generate_schema_name(custom_schema_name, node) %}{{ custom_schema_name or target.schema }}{% endmacro %}

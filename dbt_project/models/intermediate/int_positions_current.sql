@@ -1,0 +1,1 @@
+{{ positions_as_of() }}

@@ -1,0 +1,15 @@
+-- Movements in force of own unrestricted goods, per material, unit, day and kind; quantities in the source's unit.
+with movements as (
+    select * from {{ ref('int_movements') }}
+    where is_current and not is_voided and coalesce(owner, '') = '' and status = 'unrestricted'
+),
+materials as (
+    select * from {{ ref('int_materials') }}
+),
+final as (
+    select n.material_id, m.unit, cast(m.occurred_at as date) as moved_on, m.kind, sum(m.quantity) as quantity
+    from movements m
+    join materials n on n.organisation_id = m.organisation_id and n.system_id = m.system_id and n.item_id = m.item_id
+    group by n.material_id, m.unit, cast(m.occurred_at as date), m.kind
+)
+select * from final

@@ -1,0 +1,1 @@
+{{ golden_as_of(ref('int_positions_current'), ref('int_factors')) }}

@@ -1,0 +1,4 @@
+with final as (
+    select * from {{ source('pinned', 'coverages') }}
+)
+select * from final

@@ -1,0 +1,4 @@
+with final as (
+    select * from {{ source('pinned', 'exchange_rates') }}
+)
+select * from final

@@ -1,0 +1,4 @@
+with final as (
+    select * from {{ source('pinned', 'material_units') }}
+)
+select * from final

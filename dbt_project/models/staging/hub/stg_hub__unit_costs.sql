@@ -1,0 +1,4 @@
+with final as (
+    select * from {{ source('pinned', 'unit_costs') }}
+)
+select * from final

@@ -1,0 +1,275 @@
+"""One build of the marts: inputs pinned, bronze made to hold them, models run and tested, figures checked, both roads
+compared, published. What fails leaves the publication before it standing."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import duckdb
+import structlog
+from sqlalchemy import Engine, insert, text
+from sqlalchemy.orm import Session
+
+from hub import lake
+from hub.columns import new_id
+from hub.database import NOBODY, Tenancy, set_tenancy, unit_of_work
+from hub.errors import Conflict, NotFound
+from hub.housekeeping import organisations
+from hub.settings import settings
+from masterdata.lake import append, bronze, checks, pins, publish, reconcile, transform
+from masterdata.lake.models import Build, BuildFinding
+
+log = structlog.get_logger("lake")
+
+BUILD = "masterdata.lake.build"
+# In the order of a build, with the share of its time each begins at.
+STEPS = {
+    "pin": 0.0,
+    "bronze": 0.1,
+    "bronze_checks": 0.25,
+    "models": 0.3,
+    "gold_checks": 0.75,
+    "reconcile": 0.8,
+    "lake": 0.85,
+    "readers": 0.95,
+}
+IDS = ("organisation_id", "system_id", "batch_id", "position_key", "identity", "content")
+Tell = Callable[[str, float], object]
+_ROOT = text("select id from organisation where parent_id is null limit 1")
+_ALONE = text("select pg_try_advisory_lock(hashtextextended('build', 0))")
+_ENDED = text(
+    "update build set state = 'failed', error = 'Its process ended before the build did.',"
+    " ended_at = clock_timestamp() where state = 'running'"
+)
+
+
+class BuildFailed(Exception):
+    """The build was not published; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A row to look at; `organisation_id` None: the group's."""
+
+    organisation_id: str | None
+    kind: str
+    name: str
+    detail: dict[str, Any]
+
+
+@dataclass
+class _Run:
+    """A build under way: its file, what was done and found so far."""
+
+    engine: Engine
+    id: UUID
+    folder: Path
+    tell: Tell
+    everyone: Sequence[UUID]
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    checks: list[dict[str, Any]] = field(default_factory=list)
+    figures: dict[str, Any] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    known_at: datetime | None = None
+    snapshots: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "build.duckdb"
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        self.tell(name, STEPS[name])
+        began = time.perf_counter()
+        yield
+        self.steps.append({"name": name, "seconds": round(time.perf_counter() - began, 2)})
+        with unit_of_work(self.engine, NOBODY) as session:
+            session.get_one(Build, self.id).steps = list(self.steps)
+
+    @contextmanager
+    def opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        spill = str(self.folder / "spill")
+        config: dict[str, Any] = {"memory_limit": transform.MEMORY, "threads": 2, "temp_directory": spill}
+        with duckdb.connect(str(self.file), config=config) as db:
+            db.execute("set TimeZone = 'UTC'")
+            yield db
+
+    def said(self) -> dict[str, Any]:
+        return {
+            "known_at": self.known_at,
+            "steps": self.steps,
+            "checks": self.checks,
+            "figures": self.figures,
+            "snapshots": self.snapshots,
+        }
+
+
+def build(engine: Engine, tell: Tell = lambda *_: None, reason: str = "") -> UUID:
+    """Build and publish the marts; the build's id. Raises BuildFailed where a check or a test refused it, Conflict
+    while another build runs."""
+    with _alone(engine):
+        run = _begin(engine, tell, reason)
+        try:
+            _work(run)
+        except Exception as error:
+            _fail(run, error)
+            raise
+        finally:
+            shutil.rmtree(run.folder, ignore_errors=True)
+        log.info("build_published", build=str(run.id), **run.figures)
+        return run.id
+
+
+def run(engine: Engine, reason: str = "schedule") -> None:
+    """A build as a job: one that fails has said so itself."""
+    try:
+        build(engine, reason=reason)
+    except (BuildFailed, Conflict) as error:
+        log.warning("build_not_published", error=str(error))
+
+
+@contextmanager
+def _alone(engine: Engine) -> Iterator[None]:
+    with engine.connect() as connection:
+        is_free: bool = connection.execute(_ALONE).scalar_one()
+        connection.commit()
+        if not is_free:
+            raise Conflict("A build is running.")
+        try:
+            yield
+        finally:
+            connection.execute(text("select pg_advisory_unlock(hashtextextended('build', 0))"))
+            connection.commit()
+
+
+def _begin(engine: Engine, tell: Tell, reason: str) -> _Run:
+    folder = settings().home / "tmp" / f"build-{new_id().hex}"
+    folder.mkdir(parents=True)
+    with unit_of_work(engine, NOBODY) as session:
+        session.execute(_ENDED)
+        row = Build(id=new_id(), state="running", reason=reason, snapshots={}, steps=[], checks=[], figures={})
+        session.add(row)
+    return _Run(engine, row.id, folder, tell, organisations(engine))
+
+
+def _work(run: _Run) -> None:
+    """Every step opens the file anew: dbt and the lake's reader want it for themselves."""
+    with run.step("pin"), run.opened() as db:
+        run.known_at = pins.pin(run.engine, run.everyone, db, run.folder)
+    with run.step("bronze"):
+        append.append_pending(run.engine)
+        _load(run)
+    with run.step("bronze_checks"), run.opened() as db:
+        pins.place(run.engine, run.everyone, db, run.folder)
+        _check(run, db, "bronze")
+    with run.step("models"):
+        _models(run)
+    with run.opened() as db:
+        with run.step("gold_checks"):
+            _check(run, db, "gold")
+        with run.step("reconcile"):
+            _reconcile(run, db)
+        with run.step("lake"):
+            run.snapshots |= publish.to_lake(run.engine, db, run.id)
+        with run.step("readers"):
+            publish.to_readers(run.engine, db, run.id, run.everyone, run.said())
+    _keep_findings(run)
+
+
+def _load(run: _Run) -> None:
+    """Bronze, as it is now, into the build's file; ids as they are."""
+    held = lake.snapshots(run.engine)
+    run.snapshots = {spec.name: held[spec.name] for spec in bronze.TABLES.values() if spec.name in held}
+    with lake.connect(run.engine, lake.EVERYONE, run.snapshots, list(bronze.TABLES.values())) as db:
+        db.execute(f"attach '{run.file}' as build")
+        db.execute("create schema build.bronze")
+        for spec in bronze.TABLES.values():
+            ids = ", ".join(f"cast({name} as uuid) as {name}" for name in spec.schema.names if name in IDS)
+            db.execute(f"create table build.{spec.name} as select * replace ({ids}) from {spec.name}")
+
+
+def _check(run: _Run, db: duckdb.DuckDBPyConnection, stage: str) -> None:
+    found = checks.check(db, stage)
+    run.checks += [{"name": c.rule.name, "kind": stage, "is_kept": c.is_kept, "figure": c.figure} for c in found]
+    run.findings += [Finding(None, stage, c.rule.name, dict(row)) for c in found for row in c.rows]
+    broken = [c.rule.name for c in found if not c.is_kept]
+    if broken:
+        raise BuildFailed(f"Not published: {', '.join(broken)}.")
+
+
+def _models(run: _Run) -> None:
+    variables = {
+        "group_currency": settings().group_currency,
+        "today": str((run.known_at or datetime.now(UTC)).astimezone(ZoneInfo(settings().zone)).date()),
+    }
+    outcomes = transform.run(run.file, run.folder, variables)
+    run.checks += [
+        {
+            "name": o.name,
+            "kind": o.kind,
+            "is_kept": o.is_good,
+            "figure": o.failures,
+            "seconds": round(o.seconds, 2),
+            **({} if o.is_good else {"message": o.message[:1_000]}),
+        }
+        for o in outcomes
+    ]
+    run.findings += [Finding(None, o.kind, o.name, dict(row)) for o in outcomes for row in o.rows]
+    broken = [o.name for o in outcomes if not o.is_good and o.status != "skipped"]
+    if broken:
+        raise BuildFailed(f"Not published: {', '.join(broken)}.")
+
+
+def _reconcile(run: _Run, db: duckdb.DuckDBPyConnection) -> None:
+    """Differences do not keep the build back: they are an alarm, and say where to look."""
+    found = reconcile.reconcile(db)
+    run.figures |= {
+        "positions": found.positions,
+        "holdings": found.holdings,
+        "differences": found.differences,
+    }
+    run.findings += [Finding(str(d.organisation_id), "difference", d.what, d.as_json()) for d in found.shown]
+    if found.differences:
+        log.error("reconciliation_differs", build=str(run.id), differences=found.differences)
+
+
+def _fail(run: _Run, error: Exception) -> None:
+    with unit_of_work(run.engine, NOBODY) as session:
+        row = session.get_one(Build, run.id)
+        for name, value in run.said().items():
+            setattr(row, name, value)
+        row.state, row.error, row.ended_at = "failed", str(error)[:2_000], datetime.now(UTC)
+    _keep_findings(run)
+
+
+def _keep_findings(run: _Run) -> None:
+    with unit_of_work(run.engine, Tenancy(tuple(run.everyone))) as session:
+        root: UUID = session.execute(_ROOT).scalar_one()
+        for found in run.findings:
+            organisation_id = UUID(found.organisation_id) if found.organisation_id else root
+            set_tenancy(session, Tenancy(tuple(run.everyone), organisation_id))
+            values = {"build_id": run.id, "kind": found.kind, "name": found.name, "detail": found.detail}
+            session.execute(insert(BuildFinding).values(organisation_id=organisation_id, **values))
+
+
+def current(session: Session) -> Build | None:
+    """The build that readers see."""
+    return session.query(Build).where(Build.is_current).one_or_none()
+
+
+def last(engine: Engine) -> Build:
+    """The newest build, however it ended; raises NotFound before the first."""
+    with unit_of_work(engine, NOBODY) as session:
+        found = session.query(Build).order_by(Build.started_at.desc()).first()
+    if found is None:
+        raise NotFound("Nothing was built yet.")
+    return found

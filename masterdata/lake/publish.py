@@ -1,0 +1,88 @@
+"""The marts of a build become what readers see: tables of the lake first, each whole, then in one transaction the rows
+PostgreSQL serves and the pointer to the build. A reader sees one build or the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import duckdb
+import psycopg
+from sqlalchemy import Engine, text
+
+from hub import lake
+from hub.database import Tenancy, set_tenancy, unit_of_work
+from masterdata.intake.writing import driver
+from masterdata.lake import marts
+from masterdata.lake.models import Build
+
+SERVED: Mapping[str, str] = {
+    "mart_month": """
+        select t.organisation_id, t.month, t.closing_value, t.mean_value, t.issued_value, t.days,
+               coalesce(d.duplicate_value, 0) as duplicate_value, coalesce(d.shared_materials, 0) as shared_materials,
+               coalesce(d.materials, 0) as materials
+        from gold.inventory_turnover t
+        left join gold.duplicate_share d on d.organisation_id = t.organisation_id and d.month = t.month""",
+    "mart_feed": """
+        select organisation_id, coverage_id, stream, system_id, batches, first_at, last_at, rows_in, quarantined,
+               interval_seconds, delay_p50_seconds, delay_p95_seconds, completeness, sla_seconds, breaks
+        from gold.feed_reliability""",
+    "mart_material": """
+        select c.organisation_id, c.material_id, c.unit, c.golden_id, c.on_hand, c.value, c.days_of_cover, c.excess,
+               c.excess_value, c.last_moved_on, c.dormant_value, coalesce(a.ages, '[0, 0, 0, 0, 0]') as ages
+        from gold.stock_cover c
+        left join (
+            select material_id, unit, to_json([
+                coalesce(sum(quantity) filter (where age_days < 90), 0),
+                coalesce(sum(quantity) filter (where age_days >= 90 and age_days < 180), 0),
+                coalesce(sum(quantity) filter (where age_days >= 180 and age_days < 365), 0),
+                coalesce(sum(quantity) filter (where age_days >= 365), 0),
+                coalesce(sum(quantity) filter (where age_days is null), 0)])::varchar as ages
+            from gold.inventory_ageing group by material_id, unit) a
+          on a.material_id = c.material_id and a.unit = c.unit""",
+}
+_STEP_DOWN = text("update build set is_current = false where is_current")
+
+
+def to_lake(engine: Engine, db: duckdb.DuckDBPyConnection, build_id: UUID) -> dict[str, int]:
+    """Replace every mart in the lake; the snapshots that hold this build."""
+    for spec in marts.specs().values():
+        lake.ensure(engine, spec)
+        lake.overwrite(engine, spec, marts.rows(db, spec), build_id)
+    return lake.snapshots(engine)
+
+
+def to_readers(
+    engine: Engine, db: duckdb.DuckDBPyConnection, build_id: UUID, everyone: Sequence[UUID], said: Mapping[str, Any]
+) -> None:
+    """Replace what PostgreSQL serves and make the build the current one, all in one transaction; `said` are the build's
+    last columns."""
+    with unit_of_work(engine, Tenancy(tuple(everyone))) as session:
+        connection = driver(session)
+        for table, query in SERVED.items():
+            _stage(db, connection, table, query)
+        for organisation_id in everyone:
+            set_tenancy(session, Tenancy(tuple(everyone), organisation_id))
+            for table in SERVED:
+                connection.execute(f"delete from {table} where organisation_id = %s", [organisation_id])
+                connection.execute(
+                    f"insert into {table} select * from served_{table} where organisation_id = %s", [organisation_id]
+                )
+        session.execute(_STEP_DOWN)
+        kept = session.get_one(Build, build_id)
+        for name, value in said.items():
+            setattr(kept, name, value)
+        kept.is_current, kept.state, kept.ended_at = True, "published", datetime.now(UTC)
+
+
+def _stage(db: duckdb.DuckDBPyConnection, connection: psycopg.Connection, table: str, query: str) -> None:
+    """The rows in a temporary table: COPY knows no row security."""
+    connection.execute(f"create temp table served_{table} (like {table}) on commit drop")
+    found = db.execute(query)
+    columns = ", ".join(column[0] for column in found.description or ())
+    with connection.cursor().copy(f"copy served_{table} ({columns}) from stdin") as copy:
+        while rows := found.fetchmany(10_000):
+            for row in rows:
+                copy.write_row(row)

@@ -1,0 +1,77 @@
+"""The lake as its last publication: SQL of people on a locked connection that holds only rows they may read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import duckdb
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+from sqlalchemy import Engine, text
+
+from hub import lake
+from hub.database import NOBODY, Tenancy, unit_of_work
+from hub.errors import NotFound, Unprocessable
+from hub.housekeeping import organisations
+from masterdata.lake.build import current
+
+_KEYS = text("select key, id from organisation")
+
+
+@contextmanager
+def published(
+    engine: Engine, readable: Sequence[UUID] | lake.Everyone, *, locked: bool = False
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The lake's tables as the current build left them; raises NotFound where there is none yet."""
+    with unit_of_work(engine, NOBODY) as session:
+        build = current(session)
+        if build is None:
+            raise NotFound("There is no published build yet. `hub build` makes one.")
+        snapshots = {name: int(snapshot) for name, snapshot in build.snapshots.items()}
+    with lake.connect(engine, readable, snapshots, sorted(snapshots), locked=locked) as db:
+        yield db
+
+
+@contextmanager
+def asked(engine: Engine, query: str, keys: Sequence[str] = ()) -> Iterator[pa.RecordBatchReader]:
+    """A person's query, its rows as a stream; `keys` of organisations narrow what is there. Raises Unprocessable with
+    DuckDB's words."""
+    readable = _organisations(engine, keys) if keys else lake.EVERYONE
+    with published(engine, readable, locked=True) as db:
+        try:
+            yield db.sql(query).to_arrow_reader(10_000)
+        except (duckdb.Error, AttributeError) as error:
+            raise Unprocessable(str(error).strip() or "The statement gives no rows.") from error
+
+
+def _organisations(engine: Engine, keys: Sequence[str]) -> list[UUID]:
+    with unit_of_work(engine, Tenancy(tuple(organisations(engine)))) as session:
+        known = {row.key: row.id for row in session.execute(_KEYS)}
+    strangers = sorted(set(keys) - known.keys())
+    if strangers:
+        raise NotFound(f"There is no organisation {', '.join(strangers)}.")
+    return [known[key] for key in keys]
+
+
+def first(found: pa.RecordBatchReader, most: int) -> Iterator[dict[str, Any]]:
+    """The first rows."""
+    return islice((row for batch in found for row in batch.to_pylist()), most)
+
+
+def write(found: pa.RecordBatchReader, path: Path) -> int:
+    """Write the rows as Parquet or CSV, by the name's end; how many. Raises Unprocessable for another."""
+    kinds = {".parquet": pq.ParquetWriter, ".csv": pa_csv.CSVWriter}
+    if path.suffix not in kinds:
+        raise Unprocessable(f"{path.name}: a file ends with .parquet or .csv.")
+    rows = 0
+    with kinds[path.suffix](path, found.schema) as writer:
+        for batch in found:
+            writer.write_batch(batch)
+            rows += batch.num_rows
+    return rows
