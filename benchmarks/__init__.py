@@ -9,4 +9,5 @@ BENCHES: dict[str, str] = {
     "push": "from a source's event to 50 subscribers",
     "holders": "who holds a material: 50 organisations, 1,000,000 positions, row security on",
     "endpoints": "every GET at 50 callers",
+    "build": "the marts of 1,000,000 positions and 5,000,000 movements",
 }

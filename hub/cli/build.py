@@ -20,13 +20,13 @@ from hub.store import opened
 ROWS_SHOWN = 50
 
 
-def build() -> None:
+def build(reason: Annotated[str, typer.Option(hidden=True)] = "command") -> None:
     """Build the marts of the lake, compare them with the live view and publish them."""
     from masterdata.lake import build as building
 
     with plainly(), _engine() as engine, steps() as report:
         try:
-            building.build(engine, report, "command")
+            building.build(engine, report, reason)
         except building.BuildFailed as error:
             raise Unavailable(str(error)) from error
         made = building.last(engine)

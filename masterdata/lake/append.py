@@ -30,7 +30,6 @@ from masterdata.lake.models import BronzeBatch
 
 log = structlog.get_logger("lake")
 
-APPEND = "masterdata.lake.append"
 # One commit's worth; more wait for the next.
 ROUND_BATCHES, ROUND_ROWS = 2_000, 2_000_000
 MEMORY, THREADS = "512MB", 2

@@ -30,7 +30,6 @@ from masterdata.lake.models import Build, BuildFinding
 
 log = structlog.get_logger("lake")
 
-BUILD = "masterdata.lake.build"
 # In the order of a build, with the share of its time each begins at.
 STEPS = {
     "pin": 0.0,
@@ -127,14 +126,6 @@ def build(engine: Engine, tell: Tell = lambda *_: None, reason: str = "") -> UUI
             shutil.rmtree(run.folder, ignore_errors=True)
         log.info("build_published", build=str(run.id), **run.figures)
         return run.id
-
-
-def run(engine: Engine, reason: str = "schedule") -> None:
-    """A build as a job: one that fails has said so itself."""
-    try:
-        build(engine, reason=reason)
-    except (BuildFailed, Conflict) as error:
-        log.warning("build_not_published", error=str(error))
 
 
 @contextmanager

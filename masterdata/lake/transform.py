@@ -32,7 +32,7 @@ class Outcome:
 
     @property
     def is_good(self) -> bool:
-        return self.status in ("success", "pass", "warn")
+        return self.status.lower() in ("success", "pass", "warn", "no-op")
 
 
 def run(file: Path, folder: Path, variables: Mapping[str, str]) -> list[Outcome]:

@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis
@@ -44,6 +45,16 @@ def engine(engine: Engine, owner_engine: Engine, tmp_path: Path, monkeypatch: py
 def ids(engine: Engine, readable: Any = lake.EVERYONE, **options: Any) -> list[int]:
     with lake.connect(engine, readable, **options) as db:
         return [row[0] for row in db.execute("select id from bronze.thing order by id").fetchall()]
+
+
+def data_paths(engine: Engine) -> list[str]:
+    tasks = catalog.Catalog(engine).table(SPEC.name).scan().plan_files()
+    return [task.file.file_path.removeprefix("file://") for task in tasks]
+
+
+def ids_of_file(path: str) -> list[int]:
+    found: list[int] = pq.read_table(path, partitioning=None)["id"].to_pylist()
+    return found
 
 
 def fill(engine: Engine, appends: int, size: int = 10) -> list[int]:
@@ -90,11 +101,9 @@ def test_a_reader_is_streamed_in_pieces_and_sorted(engine: Engine, monkeypatch: 
     reader = pa.RecordBatchReader.from_batches(whole.schema, whole.to_batches(max_chunksize=20))
     lake.append(engine, {SPEC: reader}, uuid4())
     assert ids(engine) == list(range(1, 201))
-    tasks = list(catalog.Catalog(engine).table(SPEC.name).scan().plan_files())
-    assert len(tasks) > 4
-    for task in tasks:
-        found = pa.parquet.read_table(task.file.file_path.removeprefix("file://"), partitioning=None)
-        assert found["id"].to_pylist() == sorted(found["id"].to_pylist())
+    paths = data_paths(engine)
+    assert len(paths) > 4
+    assert all(found == sorted(found) for found in map(ids_of_file, paths))
 
 
 def test_no_rows_are_a_token_and_no_snapshot(engine: Engine) -> None:
@@ -170,13 +179,15 @@ def test_compaction_makes_few_sorted_files_and_reads_small_ones_alone(engine: En
     monkeypatch.setattr(upkeep, "SMALL_ROWS", 50)
     lake.append(engine, {SPEC: rows(range(1000, 1200))}, uuid4())
     large = {path for path in names_on_disk(engine, SPEC.name) if path.endswith(".parquet")}
-    every = fill(engine, 6)
+    for number in range(5):
+        lake.append(engine, {SPEC: rows(range(number, 60, 5))}, uuid4())
     pinned = lake.snapshots(engine)
-    assert lake.compact(engine, SPEC) == 12
-    tasks = list(catalog.Catalog(engine).table(SPEC.name).scan().plan_files())
-    assert len(tasks) == 4
-    assert large <= {task.file.file_path.removeprefix("file://") for task in tasks}
-    assert ids(engine) == [*every, *range(1000, 1200)] == ids(engine, snapshots=pinned)
+    assert lake.compact(engine, SPEC) == 10
+    paths = data_paths(engine)
+    assert len(paths) == 4
+    assert large <= set(paths)
+    assert all(found == sorted(found) for found in map(ids_of_file, paths))
+    assert ids(engine) == [*range(60), *range(1000, 1200)] == ids(engine, snapshots=pinned)
     assert lake.compact(engine, SPEC) == 0
 
 
