@@ -26,6 +26,7 @@ from identity import retention as identity_retention
 from masterdata.intake import apply, expectations, replay, retention
 from masterdata.intake.jobs import APPLY
 from masterdata.lake import apart
+from masterdata.materials import settling
 
 log = structlog.get_logger("hub.worker")
 
@@ -78,6 +79,7 @@ TASKS: dict[str, Task] = {
     "hub.send_waiting_mail": Task(housekeeping.send_waiting_mail, attempts=1),
     "hub.forget": Task(housekeeping.forget, attempts=3),
     identity_retention.FORGET: Task(identity_retention.forget, attempts=3),
+    settling.SETTLE: Task(settling.settle, attempts=1),
     apart.APPEND: Task(apart.append, attempts=1),
     apart.BUILD: Task(apart.build, attempts=1),
     apart.UPKEEP: Task(apart.upkeep, attempts=1),
@@ -90,6 +92,7 @@ PERIODIC: tuple[tuple[str, str], ...] = (
     ("27 * * * *", identity_retention.FORGET),
     ("7 * * * *", retention.ROLL),
     ("37 2 * * *", retention.FORGET),
+    ("* * * * * */10", settling.SETTLE),
     ("*/10 * * * *", apart.APPEND),
     ("2 * * * *", apart.BUILD),
     ("47 2 * * *", apart.UPKEEP),

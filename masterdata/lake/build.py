@@ -27,6 +27,7 @@ from hub.housekeeping import organisations
 from hub.settings import settings
 from masterdata.lake import append, bronze, checks, pins, publish, reconcile, transform
 from masterdata.lake.models import Build, BuildFinding
+from masterdata.materials import settling
 
 log = structlog.get_logger("lake")
 
@@ -154,6 +155,7 @@ def _begin(engine: Engine, tell: Tell, reason: str) -> _Run:
 
 def _work(run: _Run) -> None:
     """Every step opens the file anew: dbt and the lake's reader want it for themselves."""
+    settling.settle(run.engine)
     with run.step("pin"), run.opened() as db:
         run.known_at = pins.pin(run.engine, run.everyone, db, run.folder)
     with run.step("bronze"):

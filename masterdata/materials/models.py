@@ -182,6 +182,16 @@ class UnitFactor(Base):
     denominator: Mapped[Quantity]
 
 
+class Unsettled(Base):
+    """A material whose holdings matching wrote while its system's stock may have been moving: they are made again under
+    the lock of the system's ledger."""
+
+    __tablename__ = "unsettled"
+
+    organisation_id: Mapped[OrganisationKey] = mapped_column(primary_key=True)
+    material_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+
+
 class UnitCost(Base):
     """A dated cost of one base unit of a material in its organisation's books."""
 

@@ -354,6 +354,11 @@ begin
         union select m.id from unnest(turned) as g(id) join source_material m on m.golden_id = g.id) x;
     perform unit_factor_refresh(stale);
     perform holding_refresh(stale);
+    -- Stock written meanwhile by transactions not yet seen has other figures: all of these are made once more, each
+    -- system's under the lock of its ledger.
+    insert into unsettled (organisation_id, material_id)
+    select m.organisation_id, m.id from unnest(stale) as given(id) join source_material m on m.id = given.id
+    on conflict do nothing;
     perform search_refresh(seeds);
     update material_search s set golden_id = m.golden_id
     from unnest(linked) as given(id) join source_material m on m.id = given.id

@@ -15,13 +15,20 @@ SCRIPTS = ("holding", "identity", "search", "sisters")
 # What an application session calls; each belongs to the owner and bounds what it shows or writes.
 OPEN = ("materials_match(uuid, bigint[])", "search_find(text, int)", "sister_stock(bigint[])")
 # Tables those functions read or write for other organisations than the caller's.
-WRITTEN = ("golden_material", "holding", "identity_conflict", "link", "source_material", "unit_factor")
+WRITTEN = ("golden_material", "holding", "identity_conflict", "link", "source_material", "unit_factor", "unsettled")
 READ = ("coverage", "cross_reference", "material_stock", "material_unit", "place", "position", "source_unit")
 QUANTITIES = ("on_hand", "available", "reserved", "in_transit", "quality", "blocked", "consigned")
 
 
 def upgrade() -> None:
     _holding()
+    op.create_table(
+        "unsettled",
+        sa.Column("organisation_id", sa.Uuid(), nullable=False),
+        sa.Column("material_id", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("organisation_id", "material_id", name=op.f("pk_unsettled")),
+    )
+    fence("unsettled")
     _keys()
     _search()
     op.execute("create sequence golden_number")
@@ -107,3 +114,4 @@ def downgrade() -> None:
     op.drop_table("material_key")
     op.drop_index("ix_holding_golden", table_name="holding")
     op.drop_table("holding")
+    op.drop_table("unsettled")
