@@ -10,4 +10,5 @@ BENCHES: dict[str, str] = {
     "holders": "who holds a material: 50 organisations, 1,000,000 positions, row security on",
     "endpoints": "every GET at 50 callers",
     "build": "the marts of 1,000,000 positions and 5,000,000 movements",
+    "asof": "questions of the past: a material, and the month-end report",
 }

@@ -36,9 +36,9 @@ def run() -> dict[str, Any]:
         filled = time.perf_counter() - began
         bare = _Bare(hub.folder)
         with PeakMemory([os.getpid()]) as memory:
-            first = _timed(engine)
+            first = timed(engine)
             with bare.listening():
-                warm = _timed(engine)
+                warm = timed(engine)
         made = building.last(engine)
         limit = bare.seconds()
         engine.dispose()
@@ -99,7 +99,7 @@ class _Bare:
             return time.perf_counter() - began
 
 
-def _timed(engine: Engine) -> float:
+def timed(engine: Engine) -> float:
     """One build; the scheduled one, if it runs, goes first."""
     while True:
         began = time.perf_counter()

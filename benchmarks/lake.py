@@ -130,3 +130,14 @@ def _plant(to: Landing, plants: Plants, number: int, now: datetime) -> None:
         to.land("stock_movements", _MOVEMENTS.format(**given), now, sync="incremental", counts=counts)
     changed = given | {"shift": 3, "keep": "i % 20 = 0"}
     to.land("stock_positions", _POSITIONS.format(**changed), now - timedelta(hours=1), sync="incremental")
+
+
+def changed(hub: Deployment, engine: Engine, plants: Plants, now: datetime) -> None:
+    """Late data of one plant, older than what is there, and a corrected rate."""
+    with hub.owner() as owner:
+        owner.execute("insert into exchange_rate (currency, rate_on, rate) values ('EUR', current_date - 1, 8.5)")
+        row = owner.execute("select organisation_id, id from source_system order by key limit 1").fetchone()
+    given = {"n": 0, "items": plants.items, "positions": plants.positions, "shift": 50, "keep": "i % 10 = 0"}
+    assert row is not None  # noqa: S101 - the plants were just filled
+    to = Landing(engine, row[0], row[1], hub.folder / "bodies")
+    to.land("stock_positions", _POSITIONS.format(**given), now - timedelta(hours=3), sync="incremental")

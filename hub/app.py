@@ -47,6 +47,7 @@ ROUTERS = (
     "masterdata.ledger.router",
     "masterdata.materials.router",
     "masterdata.golden.router",
+    "masterdata.lake.router",
     "masterdata.router",
     "masterdata.pages",
 )

@@ -3,7 +3,7 @@ so that pages need no inline style. The grammar (line, notch, step, stack) is to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -307,3 +307,80 @@ def _look(look: Look, place: Callable[[tuple[float, float]], tuple[float, float]
         body += f'<circle class="dot-o" cx="{x:.1f}" cy="{y:.1f}" r="3.6"/>'
         body += _text(x + side[1], y - 10, look.known_text, "v act", side[0])
     return body
+
+
+def trend(
+    points: Sequence[tuple[int, float]], ticks: Sequence[tuple[int, str]], count: int, label: str,
+    *, last_text: str = "", is_open: bool = False, width: float = 556,
+) -> Markup:  # fmt: skip
+    """A figure by month as a line (x from 0 to `count` - 1). `is_open`: the last point's month is not over, its stretch
+    is dashed; `last_text` then stands at the last full month."""
+    left, right, top, bottom = 44.0, width - 64, 16.0, 176.0
+    values = [v for _, v in points] or [0.0]
+    low, high = min(values), max(values)
+    margin = (high - low) * 0.12 or abs(high) * 0.1 or 1.0
+    floor = 0.0 if 0 <= low < high - low else low - margin
+    scale = (bottom - top) / ((high + margin) - floor)
+    placed = [(left + i * (right - left) / max(count - 1, 1), bottom - (v - floor) * scale) for i, v in points]
+    full = placed[:-1] if is_open else placed
+    body = _step_grid(floor, high + margin, left=left, right=right, bottom=bottom, scale=scale)
+    body += _path("tot", full) if full else ""
+    if is_open and placed:
+        body += _path("est", placed[-2:])
+        body += f'<circle class="dot-e" cx="{placed[-1][0]:.1f}" cy="{placed[-1][1]:.1f}" r="3"/>'
+    if full:
+        x, y = full[-1]
+        body += f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' + _text(
+            x, y - 9, last_text, "v halo", "middle"
+        )
+    body += "".join(
+        _text(left + i * (right - left) / max(count - 1, 1), 194, text, "ax", "middle") for i, text in ticks
+    )
+    return _svg(width, 200, body, "chart", label)
+
+
+def span(start: float, length: float, whole: float, css: str = "", width: float = 320) -> Markup:
+    """A stretch of a whole as a bar from `start`: a step of a job on the job's own time axis."""
+    scale = width / whole if whole > 0 else 0
+    body = f'<path class="trk" d="M0 7H{width:g}"/>'
+    if css:
+        body += f'<rect class="{css}" x="{start * scale:.1f}" y="2" width="{max(length * scale, 2):.1f}" height="10"/>'
+    return _svg(width, 14, body, "span", stretch=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A name in a picture of what reads what; `css` marks it."""
+
+    name: str
+    reads: Sequence[str] = ()
+    css: str = ""
+
+
+def layers(columns: Sequence[tuple[str, Sequence[Node]]], label: str, width: float = 1224) -> Markup:
+    """What reads what: columns of names, left to right, with a line from each name to those that read it."""
+    step, row = width / max(len(columns), 1), 19
+    every = [node for _, nodes in columns for node in nodes]
+    places = {
+        node.name: (14 + i * step, 38.0 + row * n)
+        for i, (_, nodes) in enumerate(columns)
+        for n, node in enumerate(nodes)
+    }
+    edges = "".join(_edge(name, node.name, places) for node in every for name in node.reads if name in places)
+    heads = "".join(_text(14 + i * step, 14, title, "ax") for i, (title, _) in enumerate(columns))
+    names = "".join(_text(*places[node.name], node.name, f"node {node.css}".strip()) for node in every)
+    height = 46 + row * max((len(nodes) for _, nodes in columns), default=0)
+    return _svg(width, height, edges + heads + names, "lineage", label)
+
+
+def _edge(name: str, reader: str, places: Mapping[str, tuple[float, float]]) -> str:
+    """From the end of a name to the beginning of its reader; within a column round its left side."""
+    (x0, y0), (x1, y1) = places[name], places[reader]
+    ends = [x + 6.75 * len(text) + 5 for x, text in ((x0, name), (x1, reader))]
+    start, end = (ends[0], x1 - 5) if x1 > x0 else (x0 - 5, x1 - 5 if x1 == x0 else ends[1])
+    pull = max(abs(end - start) / 3, 14) * (1 if x1 > x0 else -1)
+    back = -pull if x1 == x0 else pull
+    return (
+        f'<path class="edge" d="M{start:.0f} {y0 - 4:.0f}C{start + pull:.0f} {y0 - 4:.0f} '
+        f'{end - back:.0f} {y1 - 4:.0f} {end:.0f} {y1 - 4:.0f}"/>'
+    )

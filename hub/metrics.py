@@ -71,8 +71,8 @@ class _States(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         for query in QUERIES:
             gauge = GaugeMetricFamily(query.name, query.help, labels=query.labels)
-            for *labels, value in self.session.execute(text(query.sql)).tuples():
-                gauge.add_metric([*map(str, labels)], float(value))
+            for row in self.session.execute(text(query.sql)):
+                gauge.add_metric([*map(str, row[:-1])], float(row[-1]))
             yield gauge
 
 

@@ -19,6 +19,8 @@ CanReadQuarantine = Annotated[Principal, Security(authorize, scopes=["quarantine
 CanWriteQuarantine = Annotated[Principal, Security(authorize, scopes=["quarantine:write"])]
 CanReleaseBatches = Annotated[Principal, Security(authorize, scopes=["batches:release"])]
 CanWriteRates = Annotated[Principal, Security(authorize, scopes=["rates:write"])]
+# A build changes what every organisation sees, as a rate does; the same people of the group may.
+CanStartBuilds = CanWriteRates
 CanWriteUnits = Annotated[Principal, Security(authorize, scopes=["units:write"])]
 CanWriteLinks = Annotated[Principal, Security(authorize, scopes=["links:write"])]
 CanWriteSystems = Annotated[Principal, Security(authorize, scopes=["systems:write"])]

@@ -84,11 +84,11 @@ def _directory(session: Session) -> Directory:
     found = session.execute(
         text("select id, key, kind, name_zh, name_en, seal, letter from organisation order by rank, key")
     )
-    orgs = Orgs({row.key: Org(*row._tuple()) for row in found})
+    orgs = Orgs({row["key"]: Org(**row) for row in found.mappings()})
     units = session.execute(
         text("select code, symbol_zh, symbol_en, name_zh, name_en, decimals from unit order by code")
     )
-    return Directory(orgs, {row.code: UnitName(*row._tuple()) for row in units})
+    return Directory(orgs, {row["code"]: UnitName(**row) for row in units.mappings()})
 
 
 def frame_of(request: Request, viewer: Viewer) -> Frame:

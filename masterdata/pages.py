@@ -6,9 +6,10 @@ from fastapi import APIRouter
 
 from masterdata.golden import pages as golden
 from masterdata.intake import pages as intake
+from masterdata.lake import pages as lake
 from masterdata.landscape import pages as landscape
 from masterdata.materials import pages as materials
 
 router = APIRouter(include_in_schema=False)
-for part in (golden, landscape, intake, materials):
+for part in (golden, landscape, intake, lake, materials):
     router.include_router(part.router)

@@ -112,9 +112,72 @@ ATTRIBUTES: Final[dict[str, Pair]] = {
     "brand": ("品牌", "Brand"),
     "mpn": ("件号", "Part number"),
 }
+# In the order in which a build takes them.
+STEPS: Final[dict[str, Pair]] = {
+    "pin": ("固定输入", "Pin the inputs"),
+    "bronze": ("补齐原始层", "Bring bronze up to date"),
+    "bronze_checks": ("检查原始层", "Check bronze"),
+    "models": ("计算并测试模型", "Run and test the models"),
+    "gold_checks": ("检查结果层", "Check gold"),
+    "reconcile": ("与实时视图对账", "Compare with the live view"),
+    "lake": ("写入数据湖", "Write the lake's tables"),
+    "readers": ("发布给读者", "Publish to readers"),
+}
+BUILD_STATES: Final[dict[str, Pair]] = {
+    "running": ("进行中", "running"),
+    "published": ("已发布", "published"),
+    "failed": ("未发布", "not published"),
+}
+BUILD_REASONS: Final[dict[str, Pair]] = {
+    "schedule": ("按计划", "by schedule"),
+    "command": ("命令行", "by command"),
+    "request": ("有人要求", "on request"),
+    "": ("未说明", "not said"),
+}
+CHECK_KINDS: Final[dict[str, Pair]] = {
+    "bronze": ("原始层规则", "bronze rule"),
+    "gold": ("结果层规则", "gold rule"),
+    "model": ("模型", "model"),
+    "test": ("测试", "test"),
+    "unit_test": ("单元测试", "unit test"),
+    "difference": ("对账差异", "difference"),
+}
+FIELDS: Final[dict[str, Pair]] = {
+    "quantity": ("数量", "quantity"),
+    "on_hand": ("现有", "on hand"),
+    "in_transit": ("在途", "in transit"),
+    "quality": ("质检", "in quality"),
+    "blocked": ("冻结", "blocked"),
+    "reserved": ("预留", "reserved"),
+    "consigned": ("寄售", "consigned"),
+    "is_apart": ("缺换算", "without factor"),
+    "value": ("金额", "value"),
+    "currency": ("币种", "currency"),
+    "golden_id": ("归到哪种物料", "golden material"),
+}
+LAYERS: Final[dict[str, Pair]] = {
+    "source": ("输入", "inputs"),
+    "staging": ("整理层", "staging"),
+    "intermediate": ("推算层", "silver"),
+    "marts": ("结果层", "gold"),
+}
+METRICS: Final[dict[str, Pair]] = {
+    "days_of_inventory": ("库存周转天数", "Days of inventory"),
+    "turns": ("周转次数", "Turnover"),
+    "duplicate_share": ("重复持有占比", "Duplicate share"),
+}
+AGES: Final[dict[str, Pair]] = {
+    "d90": ("90 天内", "under 90 days"),
+    "d180": ("90–180 天", "90–180 days"),
+    "d365": ("180–365 天", "180–365 days"),
+    "more": ("一年以上", "over a year"),
+    "unknown": ("不明", "unknown"),
+}
 TABLES: Final = {
     "kinds": KINDS, "statuses": STATUSES, "stocks": STOCKS, "streams": STREAMS, "batch_states": BATCH_STATES,
     "reasons": REASONS, "checks": CHECKS, "matched": MATCHED, "kpis": KPIS, "attributes": ATTRIBUTES,
+    "steps": STEPS, "build_states": BUILD_STATES, "build_reasons": BUILD_REASONS, "check_kinds": CHECK_KINDS,
+    "fields": FIELDS, "layers": LAYERS, "metrics": METRICS, "ages": AGES,
 }  # fmt: skip
 
 

@@ -16,6 +16,11 @@ reduce(sequence(1, 90), cast(row({{ a }}, {{ b }}) as row(a decimal(38,0), b dec
        (s, i) -> if(s.b = 0, s, cast(row(s.b, s.a % s.b) as row(a decimal(38,0), b decimal(38,0)))), s -> s.a)
 {%- endmacro %}
 
+{# The day an instant lies in by the clock of a zone. #}
+{% macro local_day(instant, zone) %}{{ return(adapter.dispatch('local_day')(instant, zone)) }}{% endmacro %}
+{% macro default__local_day(instant, zone) %}cast(timezone({{ zone }}, {{ instant }}) as date){% endmacro %}
+{% macro trino__local_day(instant, zone) %}cast(at_timezone({{ instant }}, {{ zone }}) as date){% endmacro %}
+
 {# Complete days from one instant to another. #}
 {% macro days_between(a, b) %}{{ return(adapter.dispatch('days_between')(a, b)) }}{% endmacro %}
 {% macro default__days_between(a, b) %}date_sub('day', {{ a }}, {{ b }}){% endmacro %}
@@ -25,8 +30,12 @@ reduce(sequence(1, 90), cast(row({{ a }}, {{ b }}) as row(a decimal(38,0), b dec
 
 {# About the `share` (0 to 1) of values lie below; doubles. #}
 {% macro percentile(expression, share) %}{{ return(adapter.dispatch('percentile')(expression, share)) }}{% endmacro %}
-{% macro default__percentile(expression, share) %}quantile_cont(cast({{ expression }} as double), {{ share }}){% endmacro %}
-{% macro trino__percentile(expression, share) %}approx_percentile(cast({{ expression }} as double), {{ share }}){% endmacro %}
+{% macro default__percentile(expression, share) -%}
+quantile_cont(cast({{ expression }} as double), {{ share }})
+{%- endmacro %}
+{% macro trino__percentile(expression, share) -%}
+approx_percentile(cast({{ expression }} as double), {{ share }})
+{%- endmacro %}
 
 {# Seconds from one instant to another. #}
 {% macro seconds_between(a, b) %}{{ return(adapter.dispatch('seconds_between')(a, b)) }}{% endmacro %}

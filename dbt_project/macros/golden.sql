@@ -3,7 +3,8 @@
 select * from (
     select *, row_number() over (partition by {{ key }} order by {{ valid }} desc, recorded_at desc) as newness
     from {{ relation }}
-    where true {% if at %} and {{ valid }} <= {{ at }} {% endif %} {% if known %} and recorded_at <= {{ known }} {% endif %}
+    where true {% if at %} and {{ valid }} <= {{ at }} {% endif %}
+        {%- if known %} and recorded_at <= {{ known }} {% endif %}
 ) facts where newness = 1
 {%- endmacro %}
 
@@ -16,9 +17,9 @@ select organisation_id, material_id, golden_id from (
 ) decisions where newness = 1
 {%- endmacro %}
 
-{# From each unit in `held` (material_id, unit) to the material's base unit and to its golden unit, as reduced whole
-   fractions. Roads in their order: the same unit; a fact of the material's own unit; Rec 20 within one dimension by what
-   codes mean; a fact by meaning; such a fact from a unit of its dimension. No road: no row. #}
+{# From each unit in `held` (material_id, unit) to the material's base unit and to its golden unit, as reduced
+   whole fractions. Roads in their order: the same unit; a fact of the material's own unit; Rec 20 within one dimension
+   by what codes mean; a fact by meaning; such a fact from a unit of its dimension. No road: no row. #}
 {% macro factors_as_of(held, at=none, known=none) -%}
 with linked as (
     {{ links_as_of(known) }}
@@ -42,7 +43,8 @@ wanted as (
     select m.material_id, m.golden_unit from materials m
 ),
 pairs as (
-    select w.material_id, w.unit, m.base_unit, coalesce(a.unit, w.unit) as meaning, coalesce(b.unit, m.base_unit) as base_meaning
+    select w.material_id, w.unit, m.base_unit, coalesce(a.unit, w.unit) as meaning,
+           coalesce(b.unit, m.base_unit) as base_meaning
     from wanted w
     join materials m on m.material_id = w.material_id
     left join meanings a on a.organisation_id = m.organisation_id and a.system_id = m.system_id and a.code = w.unit
@@ -166,7 +168,8 @@ valued as (
 final as (
     select v.organisation_id, v.system_id, v.coverage_id, v.material_id, v.unit, v.golden_id, v.number, v.golden_unit,
            v.is_apart, v.source_on_hand, v.consigned as source_consigned,
-           {%- for name in ['source_on_hand', 'unrestricted', 'quality', 'blocked', 'in_transit', 'reserved', 'consigned'] %}
+           {%- for name in 
+              ['source_on_hand', 'unrestricted', 'quality', 'blocked', 'in_transit', 'reserved', 'consigned'] %}
            cast({{ converted('v.' ~ name, 'v.numerator', 'v.denominator', 'v.decimals') }} as decimal(38,9))
                as {{ 'on_hand' if name == 'source_on_hand' else name }},
            {%- endfor %}

@@ -3,7 +3,13 @@
 {% macro nano(quantity) %}{{ whole('(' ~ quantity ~ ') * 1000000000') }}{% endmacro %}
 
 {# The whole number nearest to numerator / denominator (whole numbers, denominator > 0), ties to the even one. #}
-{% macro half_even(numerator, denominator) -%}
+{% macro half_even(n, d) %}{{ return(adapter.dispatch('half_even')(n, d)) }}{% endmacro %}
+{# Trino computes a repeated expression each time, and refuses a query that grows too large by it. #}
+{% macro trino__half_even(n, d) -%}
+element_at(transform(array[cast(row({{ n }}, {{ d }}) as row(n decimal(38,0), d decimal(38,0)))],
+                     r -> {{ default__half_even('r.n', 'r.d') }}), 1)
+{%- endmacro %}
+{% macro default__half_even(numerator, denominator) -%}
 (case
     when abs({{ numerator }}) % ({{ denominator }}) * 2 > ({{ denominator }})
       or (abs({{ numerator }}) % ({{ denominator }}) * 2 = ({{ denominator }})

@@ -4,7 +4,8 @@
 {% macro positions_as_of(at=none, known=none) -%}
 with snapshots as (
     select * from {{ ref('int_snapshots') }}
-    where true {% if at %} and observed_at <= {{ at }} {% endif %} {% if known %} and recorded_at <= {{ known }} {% endif %}
+    where true {% if at %} and observed_at <= {{ at }} {% endif %}
+        {%- if known %} and recorded_at <= {{ known }} {% endif %}
 ),
 ranked_snapshots as (
     select *, row_number() over (partition by coverage_id order by observed_at desc, recording_id desc) as newness
@@ -56,7 +57,8 @@ listed as (
     select position_key, observed_at, recording_id, quantity, reserved, batch_id, row_no,
            row_number() over (partition by position_key order by observed_at desc, recording_id desc) as newness
     from {{ ref('int_observations') }}
-    where true {% if at %} and observed_at <= {{ at }} {% endif %} {% if known %} and recorded_at <= {{ known }} {% endif %}
+    where true {% if at %} and observed_at <= {{ at }} {% endif %}
+        {%- if known %} and recorded_at <= {{ known }} {% endif %}
 ),
 either as (
     select position_key, observed_at, recording_id, quantity, reserved, batch_id, row_no from implied

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.table import Table
@@ -51,6 +53,25 @@ def sql(
         for row in reading.first(found, ROWS_SHOWN):
             table.add_row(*("" if value is None else str(value) for value in row.values()))
         out.print(table)
+
+
+def report(
+    as_of: Annotated[datetime, typer.Option(help="The instant, in the group's zone.")],
+    to: Annotated[Path, typer.Option(help="Write the rows here: .parquet or .csv.")],
+    known_at: Annotated[datetime | None, typer.Option(help="Count only what was recorded by then.")] = None,
+    organisation: Annotated[
+        list[str] | None, typer.Option(help="Key of an organisation whose rows are read; default: all.")
+    ] = None,
+) -> None:
+    """The golden inventory of the group at an instant, as known then; the same again, whatever has arrived since."""
+    from masterdata.lake import past, reading
+
+    zone = ZoneInfo(settings().zone)
+    instants = (as_of.replace(tzinfo=zone), known_at.replace(tzinfo=zone) if known_at else None)
+    with plainly(), _engine() as engine:
+        readable = reading.organisations_of(engine, organisation or ())
+        with past.golden_as_of(engine, readable, past.Question(*instants)) as found:
+            out.print(f"{reading.write(found, to):,} rows in {to}")
 
 
 @contextmanager

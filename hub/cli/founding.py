@@ -128,7 +128,7 @@ def _system(system: System) -> SystemIn:
 
 
 def _rates(session: Session, group: DemoGroup) -> None:
-    known = set(session.execute(select(ExchangeRate.currency, ExchangeRate.rate_on)).tuples())
+    known = set(session.execute(select(ExchangeRate.currency, ExchangeRate.rate_on)))
     fresh = [
         {"currency": one.currency, "rate_on": one.valid_on, "rate": one.rate}
         for one in group.rates()

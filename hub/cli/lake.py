@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ from hub.database import make_engine
 from hub.settings import settings
 from hub.store import opened
 
+OLD = timedelta(days=1)
 app = typer.Typer(help="The tables of the lake.", no_args_is_help=True)
 
 
@@ -28,16 +30,33 @@ def _engine() -> Iterator[Engine]:
             engine.dispose()
 
 
+@app.command("append")
+def append() -> None:
+    """Bring applied batches into bronze."""
+    from masterdata.lake.append import append_pending
+
+    with plainly(), _engine() as engine:
+        out.print(f"[green]✓[/] {append_pending(engine):,} batches appended.")
+
+
 @app.command("compact")
 def compact(table: Annotated[str, typer.Option(help="schema.table; default all.")] = "") -> None:
-    """Rewrite small files into few, sorted ones."""
-    with plainly(), _engine() as engine, steps() as report:
-        from hub.lake.catalog import names
+    """Rewrite small files into few, sorted ones; let go snapshots older than a day that no publication needs, and files
+    that nothing names."""
+    from hub.lake.catalog import names
+    from masterdata.lake.build import pinned
 
-        every = [table] if table else names(engine)
+    before = datetime.now(UTC) - OLD
+    with plainly(), _engine() as engine, steps() as report:
+        every, keep = [table] if table else names(engine), pinned(engine)
         for number, name in enumerate(every):
             report(name, number / len(every))
-            out.print(f"[green]✓[/] {name}: {lake.compact(engine, name):,} files replaced.")
+            files = lake.compact(engine, name)
+            gone = lake.expire(engine, name, keep, before)
+            orphans = lake.remove_orphans(engine, name)
+            out.print(
+                f"[green]✓[/] {name}: {files:,} files replaced, {gone:,} snapshots and {orphans:,} files removed."
+            )
 
 
 @app.command("migrate")

@@ -153,6 +153,19 @@ function replaceRows(body, other) {
   body.replaceChildren(...rows);
 }
 
+// ── work under way: its part of the page is asked for again until it is done ──
+async function progress() {
+  const here = document.querySelector("[data-poll]");
+  if (!here) return;
+  if (!document.hidden) {
+    const page = await fragment(location.href).catch(() => null), there = page?.getElementById(here.id);
+    if (there && !("poll" in there.dataset)) return location.reload();
+    if (there) here.replaceWith(document.importNode(there, true));
+  }
+  setTimeout(progress, 2000);
+}
+setTimeout(progress, 2000);
+
 // ── origin of a number, holders of a row, more rows ──
 async function fragment(address) {
   const answer = await fetch(address, { headers: { accept: "text/html" } });
@@ -242,7 +255,7 @@ document.querySelector('a[href="#as-of"]')?.addEventListener("click", (event) =>
 });
 
 // ── keyboard ──
-const PLACES = { o: "/", i: "/inventory", m: "/movements", s: "/systems", h: "/held", u: "/units" };
+const PLACES = { o: "/", i: "/inventory", m: "/movements", s: "/systems", h: "/held", u: "/units", b: "/builds", t: "/trends" };
 let going = false, at = -1;
 
 function move(by) {

@@ -21,6 +21,7 @@ from masterdata.directory import Directory, directory
 from masterdata.golden import listing, plots, service
 from masterdata.golden.records import MovementQuery
 from masterdata.golden.schemas import InventoryQuery, Moment
+from masterdata.lake import service as lake
 from masterdata.words import STOCKS, TABLES, word
 
 router = APIRouter(include_in_schema=False)
@@ -137,7 +138,8 @@ def overview_page(request: Request, session: SessionDep, me: CanReadInventory) -
     found = service.get_overview(session)
     return shown(
         request, session, me, "overview.html", overview=found, kpis={kpi.key: kpi for kpi in found.kpis},
-        systems=_systems(session), chart=plots.value_by_organisation(found, speaker(me.locale, me.zone)),
+        systems=_systems(session), alarm=lake.get_alarm(session),
+        chart=plots.value_by_organisation(found, speaker(me.locale, me.zone)),
     )  # fmt: skip
 
 
@@ -177,7 +179,7 @@ def material_page(
         request, session, me, "material.html", material=material, held=material.holders, past=moment, wanted=past,
         wanted_query=urlencode({k: v for k, v in (("as_of", past.as_of), ("known_at", past.known_at)) if v}),
         movements=service.list_movements(session, MovementQuery(number=number, limit=12)).items,
-        chart=plots.history(session, number, moment, say, decimals),
+        chart=plots.history(session, number, moment, say, decimals), ageing=lake.get_ageing(session, number),
     )  # fmt: skip
 
 

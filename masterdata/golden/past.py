@@ -61,10 +61,7 @@ STATUSES = ("unrestricted", "quality", "blocked", "in_transit")
 
 
 def members(session: Session, golden_id: int, known_at: datetime | None) -> list[tuple[UUID, int]]:
-    return [
-        (org, material)
-        for org, material in session.execute(_MEMBERS, {"golden": golden_id, "known": known_at}).tuples()
-    ]
+    return [(row[0], row[1]) for row in session.execute(_MEMBERS, {"golden": golden_id, "known": known_at})]
 
 
 def positions(session: Session, golden_id: int, moment: Moment) -> list[asof.PastPosition]:

@@ -25,7 +25,7 @@ from hub.database import NOBODY, Tenancy, set_tenancy, unit_of_work
 from hub.errors import Conflict, NotFound
 from hub.housekeeping import organisations
 from hub.settings import settings
-from masterdata.lake import append, bronze, checks, pins, publish, reconcile, transform
+from masterdata.lake import append, bronze, checks, pins, publish, reconcile, transform, verify
 from masterdata.lake.models import Build, BuildFinding
 from masterdata.materials import settling
 
@@ -42,6 +42,8 @@ STEPS = {
     "lake": 0.85,
     "readers": 0.95,
 }
+# The analysis that answers questions of the past.
+QUESTION = "golden_as_of"
 IDS = ("organisation_id", "system_id", "batch_id", "position_key", "identity", "content")
 Tell = Callable[[str, float], object]
 _ROOT = text("select id from organisation where parent_id is null limit 1")
@@ -81,6 +83,7 @@ class _Run:
     findings: list[Finding] = field(default_factory=list)
     known_at: datetime | None = None
     snapshots: dict[str, int] = field(default_factory=dict)
+    queries: dict[str, Any] = field(default_factory=dict)
 
     @property
     def file(self) -> Path:
@@ -110,6 +113,7 @@ class _Run:
             "checks": self.checks,
             "figures": self.figures,
             "snapshots": self.snapshots,
+            "queries": self.queries,
         }
 
 
@@ -124,8 +128,8 @@ def build(engine: Engine, tell: Tell = lambda *_: None, reason: str = "") -> UUI
             _fail(run, error)
             raise
         finally:
-            shutil.rmtree(run.folder, ignore_errors=True)
-        log.info("build_published", build=str(run.id), **run.figures)
+            _sweep(run.folder)
+        log.info("build_published", build=str(run.id), **{k: v for k, v in run.figures.items() if k != "sums"})
         return run.id
 
 
@@ -144,13 +148,23 @@ def _alone(engine: Engine) -> Iterator[None]:
 
 
 def _begin(engine: Engine, tell: Tell, reason: str) -> _Run:
-    folder = settings().home / "tmp" / f"build-{new_id().hex}"
-    folder.mkdir(parents=True)
+    folder = settings().home / "build"
+    _sweep(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     with unit_of_work(engine, NOBODY) as session:
         session.execute(_ENDED)
-        row = Build(id=new_id(), state="running", reason=reason, snapshots={}, steps=[], checks=[], figures={})
+        row = Build(
+            id=new_id(), state="running", reason=reason, snapshots={}, steps=[], checks=[], figures={}, queries={}
+        )
         session.add(row)
     return _Run(engine, row.id, folder, tell, organisations(engine))
+
+
+def _sweep(folder: Path) -> None:
+    """All but what dbt knows of the project: it is read again only where it changed."""
+    for entry in folder.glob("*"):
+        if entry.name != "target":
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink(missing_ok=True)
 
 
 def _work(run: _Run) -> None:
@@ -172,7 +186,9 @@ def _work(run: _Run) -> None:
         with run.step("reconcile"):
             _reconcile(run, db)
         with run.step("lake"):
-            run.snapshots |= publish.to_lake(run.engine, db, run.id)
+            published = publish.to_lake(run.engine, db, run.id)
+            run.snapshots |= published
+            run.figures["sums"] = verify.sums(db, sorted(published))
         with run.step("readers"):
             publish.to_readers(run.engine, db, run.id, run.everyone, run.said())
     _keep_findings(run)
@@ -181,8 +197,8 @@ def _work(run: _Run) -> None:
 def _load(run: _Run) -> None:
     """Bronze, as it is now, into the build's file; ids as they are."""
     held = lake.snapshots(run.engine)
-    run.snapshots = {spec.name: held[spec.name] for spec in bronze.TABLES.values() if spec.name in held}
-    with lake.connect(run.engine, lake.EVERYONE, run.snapshots, list(bronze.TABLES.values())) as db:
+    run.snapshots = {spec.name: held.get(spec.name, publish.EMPTY) for spec in bronze.TABLES.values()}
+    with lake.connect(run.engine, lake.EVERYONE, held, list(bronze.TABLES.values())) as db:
         db.execute(f"attach '{run.file}' as build")
         db.execute("create schema build.bronze")
         for spec in bronze.TABLES.values():
@@ -217,6 +233,8 @@ def _models(run: _Run) -> None:
         for o in outcomes
     ]
     run.findings += [Finding(None, o.kind, o.name, dict(row)) for o in outcomes for row in o.rows]
+    *views, question = transform.questions(run.file, run.folder, variables, QUESTION)
+    run.queries = {"views": views, "question": question[1]}
     broken = [o.name for o in outcomes if not o.is_good and o.status != "skipped"]
     if broken:
         raise BuildFailed(f"Not published: {', '.join(broken)}.")
@@ -233,6 +251,11 @@ def _reconcile(run: _Run, db: duckdb.DuckDBPyConnection) -> None:
     run.findings += [Finding(str(d.organisation_id), "difference", d.what, d.as_json()) for d in found.shown]
     if found.differences:
         log.error("reconciliation_differs", build=str(run.id), differences=found.differences)
+    damaged = verify.verify(run.engine, db)
+    run.findings += [Finding(d.row.get("organisation_id"), "damage", d.table, d.row) for d in damaged]
+    run.figures["damaged"] = len(damaged)
+    if damaged:
+        log.error("publication_damaged", build=str(run.id), tables=sorted({d.table for d in damaged}))
 
 
 def _fail(run: _Run, error: Exception) -> None:
@@ -245,6 +268,8 @@ def _fail(run: _Run, error: Exception) -> None:
 
 
 def _keep_findings(run: _Run) -> None:
+    if not run.findings:
+        return
     with unit_of_work(run.engine, Tenancy(tuple(run.everyone))) as session:
         root: UUID = session.execute(_ROOT).scalar_one()
         for found in run.findings:
@@ -266,3 +291,10 @@ def last(engine: Engine) -> Build:
     if found is None:
         raise NotFound("Nothing was built yet.")
     return found
+
+
+def pinned(engine: Engine) -> set[int]:
+    """Snapshots of the lake that readers of the current build still need."""
+    with unit_of_work(engine, NOBODY) as session:
+        build = current(session)
+        return set(build.snapshots.values()) if build else set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -11,8 +12,11 @@ import yaml
 
 from hub.lake.tables import ORGANISATION, TableSpec
 from masterdata.lake.transform import PROJECT
+from masterdata.lake.words import definitions
 
-# How many rows of a mart lie together.
+__all__ = ["ORDER", "definitions", "documents", "rows", "specs"]
+
+# The large marts lie by organisation, and their rows in an order.
 ORDER: Mapping[str, tuple[str, ...]] = {
     "golden_inventory": ("golden_id", "material_id"),
     "stock_history": ("material_id", "position_key", "valid_from"),
@@ -30,7 +34,7 @@ _TYPES = {
 
 
 @cache
-def documents() -> dict[str, dict[str, object]]:
+def documents() -> dict[str, dict[str, Any]]:
     """The marts as `dbt_project` documents them, by name."""
     text = (PROJECT / "models" / "marts" / "_marts.yml").read_text("utf-8")
     return {model["name"]: model for model in yaml.safe_load(text)["models"]}
@@ -42,10 +46,10 @@ def specs() -> dict[str, TableSpec]:
     return {name: _spec(name, model) for name, model in documents().items()}
 
 
-def _spec(name: str, model: Mapping[str, object]) -> TableSpec:
-    columns: list[dict[str, str]] = model["columns"]  # type: ignore[assignment]
+def _spec(name: str, model: Mapping[str, Any]) -> TableSpec:
+    columns: list[dict[str, str]] = model["columns"]
     schema = pa.schema([(c["name"], _type(c["data_type"])) for c in columns])
-    return TableSpec(f"gold.{name}", schema, partition=(ORGANISATION,), sort=ORDER.get(name, ()))
+    return TableSpec(f"gold.{name}", schema, (ORGANISATION,) if name in ORDER else (), ORDER.get(name, ()))
 
 
 def _type(said: str) -> pa.DataType:
@@ -55,8 +59,8 @@ def _type(said: str) -> pa.DataType:
 
 
 def rows(db: duckdb.DuckDBPyConnection, spec: TableSpec) -> pa.RecordBatchReader:
-    """The mart's rows in a build's file, in the table's types and order."""
+    """A table's rows in a build's file, in its types and order."""
     casts = [f"cast({f.name} as varchar) as {f.name}" if f.type == pa.string() else f.name for f in spec.schema]
-    order = ", ".join((ORGANISATION, *spec.sort))
+    order = ", ".join((*spec.partition, *spec.sort)) or "1"
     found = db.cursor().sql(f"select {', '.join(casts)} from {spec.name} order by {order}").to_arrow_reader(100_000)
     return pa.RecordBatchReader.from_batches(spec.schema, (batch.cast(spec.schema) for batch in found))

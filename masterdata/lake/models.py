@@ -36,7 +36,8 @@ class BronzeBatch(Base):
 
 class Build(Base):
     """One run of the marts over pinned inputs: all facts known at `known_at`. `is_current` marks the publication that
-    readers see; `snapshots` are the lake's tables as of it, `steps` what was done and how long it took."""
+    readers see; `snapshots` are the lake's tables as of it, `steps` what was done and how long it took, `queries` the
+    compiled SQL that answers questions of the past."""
 
     __tablename__ = "build"
     __table_args__ = (Index("uq_build_current", "is_current", unique=True, postgresql_where=text("is_current")),)
@@ -52,6 +53,7 @@ class Build(Base):
     steps: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
     checks: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
     figures: Mapped[Json]
+    queries: Mapped[Json] = mapped_column(default=dict)
     error: Mapped[str | None]
 
 

@@ -10,10 +10,12 @@ from uuid import UUID
 
 import duckdb
 import psycopg
+import pyarrow as pa
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from hub.database import Tenancy, unit_of_work
+from hub.lake.tables import ORGANISATION, TableSpec
 from masterdata.intake.writing import driver
 from masterdata.lake.bronze import TABLES
 
@@ -69,10 +71,24 @@ LIVE: Mapping[str, str] = {
         from holding h""",
 }
 # Where bronze keeps each batch: known once it does, and never changed.
-PLACED = "select batch_id, sequence, chain_no, base_no from bronze_batch where is_written"
+PLACED = "select organisation_id, batch_id, sequence, chain_no, base_no from bronze_batch where is_written"
+# What questions of the past need beside bronze.
+KEPT = (
+    "batches", "placed", "source_materials", "golden_materials", "links", "units", "source_units", "material_units",
+    "unit_costs", "exchange_rates",
+)  # fmt: skip
 _MISSING = """
     select count(*) from pinned.batches b
     where list_contains($streams, b.stream) and b.batch_id not in (select batch_id from pinned.placed)"""
+_ARROW = {
+    "BOOLEAN": pa.bool_(),
+    "BIGINT": pa.int64(),
+    "INTEGER": pa.int32(),
+    "DOUBLE": pa.float64(),
+    "DATE": pa.date32(),
+    "DECIMAL(38,9)": pa.decimal128(38, 9),
+    "TIMESTAMP WITH TIME ZONE": pa.timestamp("us", "UTC"),
+}
 _KNOWN = text("select coalesce(max(recorded_at), clock_timestamp()) from recording")
 _TYPES = {
     16: "BOOLEAN",
@@ -107,6 +123,17 @@ def place(engine: Engine, everyone: Sequence[UUID], db: duckdb.DuckDBPyConnectio
         _copy(driver(session), db, folder / "placed", ("pinned.placed", PLACED))
     ((missing,),) = db.execute(_MISSING, {"streams": list(TABLES)}).fetchall()
     return int(missing)
+
+
+def specs(db: duckdb.DuckDBPyConnection) -> list[TableSpec]:
+    """The inputs that the lake keeps, as tables of it: what has no organisation is everyone's."""
+    return [_spec(db, name) for name in KEPT]
+
+
+def _spec(db: duckdb.DuckDBPyConnection, name: str) -> TableSpec:
+    described = db.execute(f"describe pinned.{name}").fetchall()
+    schema = pa.schema([(column, _ARROW.get(kind, pa.string())) for column, kind, *_ in described])
+    return TableSpec(f"pinned.{name}", schema, is_shared=ORGANISATION not in schema.names)
 
 
 def _copy(connection: psycopg.Connection, db: duckdb.DuckDBPyConnection, path: Path, what: tuple[str, str]) -> None:

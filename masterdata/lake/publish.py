@@ -15,7 +15,7 @@ from sqlalchemy import Engine, text
 from hub import lake
 from hub.database import Tenancy, set_tenancy, unit_of_work
 from masterdata.intake.writing import driver
-from masterdata.lake import marts
+from masterdata.lake import marts, pins
 from masterdata.lake.models import Build
 
 SERVED: Mapping[str, str] = {
@@ -43,15 +43,20 @@ SERVED: Mapping[str, str] = {
             from gold.inventory_ageing group by material_id, unit) a
           on a.material_id = c.material_id and a.unit = c.unit""",
 }
+# In the place of a snapshot: the table has never held a row.
+EMPTY = 0
 _STEP_DOWN = text("update build set is_current = false where is_current")
 
 
 def to_lake(engine: Engine, db: duckdb.DuckDBPyConnection, build_id: UUID) -> dict[str, int]:
-    """Replace every mart in the lake; the snapshots that hold this build."""
-    for spec in marts.specs().values():
+    """Replace every mart in the lake, and the inputs that questions of the past need; the snapshots that hold this
+    build."""
+    specs = [*marts.specs().values(), *pins.specs(db)]
+    for spec in specs:
         lake.ensure(engine, spec)
         lake.overwrite(engine, spec, marts.rows(db, spec), build_id)
-    return lake.snapshots(engine)
+    held = lake.snapshots(engine)
+    return {spec.name: held.get(spec.name, EMPTY) for spec in specs}
 
 
 def to_readers(

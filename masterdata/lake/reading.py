@@ -20,6 +20,7 @@ from hub.database import NOBODY, Tenancy, unit_of_work
 from hub.errors import NotFound, Unprocessable
 from hub.housekeeping import organisations
 from masterdata.lake.build import current
+from masterdata.lake.publish import EMPTY
 
 _KEYS = text("select key, id from organisation")
 
@@ -34,7 +35,13 @@ def published(
         if build is None:
             raise NotFound("There is no published build yet. `hub build` makes one.")
         snapshots = {name: int(snapshot) for name, snapshot in build.snapshots.items()}
-    with lake.connect(engine, readable, snapshots, sorted(snapshots), locked=locked) as db:
+    held = {name: snapshot for name, snapshot in snapshots.items() if snapshot != EMPTY}
+    with lake.connect(engine, readable, held, sorted(snapshots), locked=locked) as db:
+        for name in snapshots.keys() - held.keys():
+            db.execute(
+                f"create table empty as from {name} limit 0; drop view {name}; create table {name} as from empty"
+            )
+            db.execute("drop table empty")
         yield db
 
 
@@ -42,7 +49,7 @@ def published(
 def asked(engine: Engine, query: str, keys: Sequence[str] = ()) -> Iterator[pa.RecordBatchReader]:
     """A person's query, its rows as a stream; `keys` of organisations narrow what is there. Raises Unprocessable with
     DuckDB's words."""
-    readable = _organisations(engine, keys) if keys else lake.EVERYONE
+    readable = organisations_of(engine, keys)
     with published(engine, readable, locked=True) as db:
         try:
             yield db.sql(query).to_arrow_reader(10_000)
@@ -50,7 +57,10 @@ def asked(engine: Engine, query: str, keys: Sequence[str] = ()) -> Iterator[pa.R
             raise Unprocessable(str(error).strip() or "The statement gives no rows.") from error
 
 
-def _organisations(engine: Engine, keys: Sequence[str]) -> list[UUID]:
+def organisations_of(engine: Engine, keys: Sequence[str]) -> list[UUID] | lake.Everyone:
+    """The organisations of some keys, all of them for none. Raises NotFound."""
+    if not keys:
+        return lake.EVERYONE
     with unit_of_work(engine, Tenancy(tuple(organisations(engine)))) as session:
         known = {row.key: row.id for row in session.execute(_KEYS)}
     strangers = sorted(set(keys) - known.keys())

@@ -14,7 +14,7 @@ import duckdb
 KEPT = 1_000
 SUMS = ("on_hand", "in_transit", "quality", "blocked", "reserved", "consigned")
 
-# A position without facts or without a row of its own holds nothing.
+# A position without facts or without a row of its own holds nothing; so does a holding.
 _POSITIONS = """
 select coalesce(l.organisation_id, k.organisation_id) as organisation_id, 'position' as what,
        coalesce(n.item_id, p.item_id) as item, coalesce(w.place_id, p.place_id) as place,
@@ -33,14 +33,17 @@ where coalesce(l.quantity, 0) <> coalesce(k.quantity, 0) or coalesce(l.reserved,
 """
 
 _FIELDS = ", ".join(f"case when coalesce(l.{name}, 0) <> coalesce(k.{name}, 0) then '{name}' end" for name in SUMS)
+_OTHER = "l.is_apart = k.is_apart and l.golden_id <> k.golden_id"
 _HOLDINGS = f"""
 select coalesce(l.organisation_id, k.organisation_id) as organisation_id, 'holding' as what, m.item_id as item,
        c.name as place, '' as lot, '' as status, coalesce(l.unit, k.unit) as unit, null as position_id,
-       coalesce({_FIELDS}, case when l.is_apart <> k.is_apart then 'is_apart' else 'value' end) as field,
+       coalesce({_FIELDS}, case when l.is_apart <> k.is_apart then 'is_apart' when {_OTHER} then 'golden_id'
+                                when coalesce(l.currency, '') <> coalesce(k.currency, '') then 'currency'
+                                else 'value' end) as field,
        coalesce({", ".join(f"case when coalesce(l.{n}, 0) <> coalesce(k.{n}, 0) then l.{n} end" for n in SUMS)},
-                l.value) as live,
+                case when {_OTHER} then l.golden_id else l.value end) as live,
        coalesce({", ".join(f"case when coalesce(l.{n}, 0) <> coalesce(k.{n}, 0) then k.{n} end" for n in SUMS)},
-                k.value) as lake,
+                case when {_OTHER} then k.golden_id else k.value end) as lake,
        cast(null as uuid) as batch_id, null as row_no
 from live.holdings l
 full join gold.golden_inventory k
@@ -48,8 +51,8 @@ full join gold.golden_inventory k
 left join pinned.source_materials m on m.material_id = coalesce(l.material_id, k.material_id)
 left join pinned.coverages c on c.coverage_id = coalesce(l.coverage_id, k.coverage_id)
 where {" or ".join(f"coalesce(l.{n}, 0) <> coalesce(k.{n}, 0)" for n in SUMS)}
-   or abs(coalesce(l.value, 0) - coalesce(k.value, 0)) > 0.01 or coalesce(l.currency, '') <> coalesce(k.currency, '')
-   or l.is_apart <> k.is_apart or l.golden_id <> k.golden_id
+   or abs(coalesce(l.value, 0) - coalesce(k.value, 0)) > 0.01 or l.is_apart <> k.is_apart or l.golden_id <> k.golden_id
+   or (l.unit = k.unit and coalesce(l.currency, '') <> coalesce(k.currency, ''))
 """
 
 

@@ -3,10 +3,11 @@ back with the rows that show it."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ import duckdb
 
 PROJECT = Path(__file__).parents[2] / "dbt_project"
 ROWS_SHOWN = 5
+# Unit tests hold the models' code to its word, whatever the data: they are for those who change it.
+_LEFT_OUT = ("--exclude-resource-type", "exposure", "--exclude-resource-type", "unit_test")
 MEMORY = "2GB"
 
 
@@ -38,18 +41,37 @@ class Outcome:
 def run(file: Path, folder: Path, variables: Mapping[str, str]) -> list[Outcome]:
     """Build and test every model in `file` (a DuckDB file with schemas bronze and pinned); all outcomes. Raises
     RuntimeError where dbt itself could not run."""
+    results = _dbt(file, folder, variables, "build", *_LEFT_OUT)
+    with duckdb.connect(str(file)) as db:
+        return [_outcome(db, result) for result in results]
+
+
+def questions(file: Path, folder: Path, variables: Mapping[str, str], query: str) -> list[tuple[str, str]]:
+    """The compiled SQL of the models an analysis stands on, as "schema.model" in their order, and of the analysis
+    itself at the end: all over bronze and the pinned inputs, wherever those are."""
+    compiled: list[tuple[str, str]] = []
+    for result in _dbt(file, folder, variables, "compile", "--select", f"+{query}"):
+        node = result.node
+        if node.resource_type in ("model", "analysis"):
+            name = f"{node.schema}.{node.name}" if node.resource_type == "model" else node.name
+            compiled.append((name, node.compiled_code.replace(f'"{file.stem}".', "")))
+    return compiled
+
+
+def _dbt(file: Path, folder: Path, variables: Mapping[str, str], *command: str) -> list[Any]:
     from dbt.cli.main import dbtRunner
 
     with _environment(file, folder):
-        arguments = ["build", "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--quiet"]
+        arguments = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--quiet", "--no-use-colors"]
         places = ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
-        answer = dbtRunner().invoke([*arguments, *places, "--vars", json.dumps(dict(variables))])
+        # A compiled query is printed, whatever it is told.
+        with redirect_stdout(io.StringIO()):
+            answer = dbtRunner().invoke([*command, *arguments, *places, "--vars", json.dumps(dict(variables))])
         _let_go()
     if answer.exception is not None:
         raise RuntimeError(f"dbt could not run: {answer.exception}")
-    with duckdb.connect(str(file)) as db:
-        results: Any = answer.result
-        return [_outcome(db, result) for result in results]
+    results: Any = answer.result
+    return list(results)
 
 
 def _outcome(db: duckdb.DuckDBPyConnection, result: Any) -> Outcome:

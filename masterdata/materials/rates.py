@@ -56,7 +56,7 @@ def list_rates(session: Session, currency: str | None = None, limit: int = 100) 
         select currency, rate_on, rate, recorded_at, uploaded_by from exchange_rate
         where cast(:currency as text) is null or currency = :currency
         order by rate_on desc, currency, recorded_at desc limit :limit""")
-    return [Rate(*row) for row in session.execute(statement, {"currency": currency, "limit": limit}).tuples()]
+    return [Rate(**row) for row in session.execute(statement, {"currency": currency, "limit": limit}).mappings()]
 
 
 def list_rate_ages(session: Session) -> list[RateAge]:
@@ -65,5 +65,8 @@ def list_rate_ages(session: Session) -> list[RateAge]:
     statement = text("""
         select distinct on (currency) currency, rate, rate_on from exchange_rate where rate_on <= :today
         order by currency, rate_on desc, recorded_at desc""")
-    rows = session.execute(statement, {"today": today}).tuples()
-    return [RateAge(c, rate, on, (today - on).days, (today - on).days > STALE_DAYS) for c, rate, on in rows]
+    rows = session.execute(statement, {"today": today})
+    return [
+        RateAge(r.currency, r.rate, r.rate_on, (today - r.rate_on).days, (today - r.rate_on).days > STALE_DAYS)
+        for r in rows
+    ]

@@ -13,7 +13,9 @@ from hub.housekeeping import organisations
 from masterdata.ledger.batch import lock
 
 SETTLE = "masterdata.materials.settle"
-MOST = 20_000
+MOST = 5_000
+# The lock of materials_match: what it writes and what is settled never wait for each other.
+_FREE = "select pg_try_advisory_xact_lock(7320001)"
 
 _SYSTEMS = text("""
     select distinct m.system_id from unsettled u
@@ -34,7 +36,8 @@ from taken t
 
 
 def settle(engine: Engine) -> int:
-    """Settle every material that matching has left; how many."""
+    """Settle every material that matching has left; how many. While something is being matched, they are left for the
+    next time."""
     settled = 0
     for organisation_id in organisations(engine):
         tenancy = Tenancy((organisation_id,), organisation_id)
@@ -51,6 +54,8 @@ def _settle(engine: Engine, tenancy: Tenancy, organisation_id: UUID, system_id: 
         connection = session.connection().connection.driver_connection
         assert isinstance(connection, psycopg.Connection)  # noqa: S101 - the engine knows one driver
         lock(connection, organisation_id, system_id)
+        if connection.execute(_FREE).fetchone() != (True,):
+            return 0
         values = {"org": organisation_id, "system": system_id, "most": MOST}
         taken, stocked = connection.execute(_TAKE, values).fetchone() or (0, [])
         if stocked:

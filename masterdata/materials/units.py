@@ -24,7 +24,7 @@ def list_units(session: Session) -> list[UnitOut]:
     rows = session.execute(
         text("select code, name_zh, name_en, symbol_zh, symbol_en, dimension, decimals from unit order by 6, 1")
     )
-    return [UnitOut(*row) for row in rows.tuples()]
+    return [UnitOut(**row) for row in rows.mappings()]
 
 
 def units_by_code(session: Session) -> Mapping[str, UnitOut]:

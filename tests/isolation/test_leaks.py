@@ -42,8 +42,8 @@ TENANT_TABLES = """
 MARKED = {
     f"GET /v1/{path}"
     for path in (
-        "agents", "agents/self", "batches", "feeds", "inventory", "inventory/overview", "movements", "people",
-        "quarantine", "quarantine/causes", "sessions", "systems",
+        "agents", "agents/self", "batches", "data-assets", "feeds", "inventory", "inventory/overview",
+        "movements", "people", "quarantine", "quarantine/causes", "sessions", "systems",
     )
 }  # fmt: skip
 

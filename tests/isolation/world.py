@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
 
 from connectors.contract import BatchHeader
 from hub import outbox
@@ -20,10 +20,13 @@ from identity.models import Membership, Person
 from identity.principal import Principal
 from identity.scopes import AGENT_SCOPES, ROLES, effective
 from identity.sessions.service import Browser, open_session
+from masterdata.lake.models import Build, BuildFinding, MartFeed, MartMonth
+from masterdata.landscape.models import Coverage
 from tests.conftest import GROUP
 from tests.masterdata.plant import T0, Plant, move, stock
 
 GTIN = "6901234567892"
+BUILD = UUID(int=70)
 ORGANISATION = text("""
     insert into organisation (id, parent_id, key, kind, name_zh, name_en, seal, letter, rank, currency, zone)
     values (:id, :group, :key, :kind, :key, :key, '印', 'S', 1, 'CNY', 'Asia/Shanghai')""")
@@ -56,6 +59,7 @@ class Tenant(Plant):
         self._people()
         if self.kind == "subsidiary":
             self._stock()
+            self._built()
 
     def header(self, stream: str, body: bytes, rows: int, **more: Any) -> BatchHeader:
         return super().header(stream, body, rows, **{"system": self.system, "organisation": self.key} | more)
@@ -89,6 +93,23 @@ class Tenant(Plant):
         moves = [move(mine, 1, f"{n}", T0, document=f"{self.token}-doc") for n in range(3)]
         self.deliver("stock_movements", moves, sync="incremental", counts="movements")
         assert self.snapshot([], minutes=5)["state"] == "held"
+
+    def _built(self) -> None:
+        """What a build says of it: a difference, a measured feed, a month."""
+        known = {"organisation_id": self.id, "system_id": self.system_id}
+        with self.session() as session:
+            if session.get(Build, BUILD) is None:
+                made = {"snapshots": {}, "steps": [], "checks": [], "figures": {}, "known_at": T0, "is_current": True}
+                session.add(Build(id=BUILD, state="published", **made))
+            coverage = session.scalars(select(Coverage.id).where(Coverage.organisation_id == self.id)).first()
+            detail = {"item": f"{self.token}-item", "place": self.token, "live": "1", "lake": "2", "field": "value"}
+            session.add_all([
+                BuildFinding(organisation_id=self.id, build_id=BUILD, kind="difference", name="holding", detail=detail),
+                MartFeed(**known, coverage_id=coverage, stream="stock_positions", batches=1, first_at=T0, last_at=T0,
+                         rows_in=1, quarantined=0, sla_seconds=900, breaks=0),
+                MartMonth(organisation_id=self.id, month=T0.date(), closing_value=4711.0 + self.number, mean_value=1,
+                          issued_value=1, days=30, duplicate_value=0, shared_materials=0, materials=1),
+            ])  # fmt: skip
 
     def _material(self, item: str, **more: Any) -> dict[str, Any]:
         name = f"{self.token} 轴承"
@@ -153,6 +174,7 @@ def _pools(owner: Any, tenants: list[Tenant]) -> dict[str, list[str]]:
         "session_id": column("select id from login_session"),
         "batch_id": column("select id from batch"),
         "batch": column("select id from batch"),
+        "build_id": [str(BUILD)],
         "row_id": column("select id from quarantine"),
         "position_id": column("select id from position"),
         "place_id": column("select place_id from place"),

@@ -19,6 +19,7 @@ from masterdata.golden import records as golden
 from masterdata.golden import schemas as g
 from masterdata.intake import schemas as i
 from masterdata.landscape import schemas as s
+from tests.pages import lake
 
 NOW = datetime.now(UTC)
 BATCH = UUID(int=7)
@@ -250,13 +251,13 @@ def stock_templates(say: Any) -> dict[str, dict[str, Any]]:
         golden.History("GM", "C62", points, []), golden.History("GM", "C62", points[:40], []), moment, say, 0
     )
     return {
-        "overview.html": {"overview": (o := overview()), "systems": SYSTEMS, "chart": plots.value_by_organisation(o, say)},
+        "overview.html": {"overview": (o := overview()), "systems": SYSTEMS, "alarm": lake.ALARM, "chart": plots.value_by_organisation(o, say)},
         "inventory.html": {"filters": filters, "page": g.InventoryPage(ROWS, "next"), "facets": g.Facets([("teal", 3)], [("fasteners", 9)]),
                            "totals": g.InventoryTotals(1204, 3618, value("96402000"), 3, AGES[0], HULL)},
         "inventory-rows.html": {"filters": filters, "page": g.InventoryPage(ROWS, None)},
         "holders-rows.html": {"held": HOLDERS},
         "material.html": {"material": MATERIAL, "held": HOLDERS, "past": moment, "wanted": pages.Past("2026-10-31", "2026-11-03"),
-                          "wanted_query": "as_of=2026-10-31", "movements": MOVEMENTS, "chart": plot},
+                          "wanted_query": "as_of=2026-10-31", "movements": MOVEMENTS, "chart": plot, "ageing": lake.AGEING},
         "positions.html": {"page": golden.PositionPage([POSITION], "n"), "held": HOLDERS, "past": g.LIVE, "wanted": pages.Past()},
         "trail.html": {"trail": TRAIL},
         "movements.html": {"filters": pages.MovementFilters(number="GM-0048213"), "page": golden.MovementPage(MOVEMENTS, "n")},
@@ -271,7 +272,7 @@ def stock_templates(say: Any) -> dict[str, dict[str, Any]]:
         "quarantined.html": {"row": ROW, "raw": [("料号", "LF-2208")], "said": ("中文", "English")},
         "units.html": {"rates": overview().rates, "known": list(UNITS.values()), "error": "line 2: no rate", "given": "USD,2026-11-20",
                        "own": [Bag(organisation="teal", system="u8", code="ZHI", unit="C62", name_zh="个", name_en="piece", recorded_at=NOW)]},
-    }  # fmt: skip
+    } | lake.templates(say)  # fmt: skip
 
 
 def identity_templates(me: Any) -> dict[str, dict[str, Any]]:

@@ -10,7 +10,20 @@ from tests.pages.test_path import CHROMIUM, Demo, demo, playwright
 
 pytestmark = pytest.mark.slow
 __all__ = ["demo"]
-PAGES = ("/", "/inventory", "/search?q=轴承", "/movements", "/systems", "/units", "/held", "/quarantine", "/account")
+PAGES = (
+    "/",
+    "/inventory",
+    "/search?q=轴承",
+    "/movements",
+    "/systems",
+    "/units",
+    "/builds",
+    "/data-assets",
+    "/trends",
+    "/held",
+    "/quarantine",
+    "/account",
+)
 MEASURE = Path(__file__).with_name("contrast.js").read_text("utf-8")
 
 

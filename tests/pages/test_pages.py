@@ -13,8 +13,9 @@ from identity.scopes import ROLES, scopes_of
 from tests.conftest import GROUP
 
 PAGES = [
-    "/", "/inventory", "/inventory/rows", "/movements", "/search?q=轴承", "/systems", "/held", "/quarantine", "/units",
-    "/account", "/people", "/agents", "/outbox", "/organisations/switch",
+    "/", "/inventory", "/inventory/rows", "/movements", "/search?q=轴承", "/trends", "/systems", "/builds",
+    "/data-assets", "/held", "/quarantine", "/units", "/account", "/people", "/agents", "/outbox",
+    "/organisations/switch",
 ]  # fmt: skip
 WORDS = {"zh": "跳到正文", "en": "Skip to content"}
 

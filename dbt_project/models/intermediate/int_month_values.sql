@@ -15,10 +15,13 @@ moved as (
     from flows group by organisation_id, golden_id, month
 ),
 months as (
-    select distinct month from flows where month > date '{{ var("today") }}' - interval '25' month
+    select month from flows where month > date '{{ var("today") }}' - interval '25' month
+    union
+    select {{ month_of("date '" ~ var('today') ~ "'") }}
 ),
 holders as (
-    select organisation_id, golden_id, sum(cast(value as double)) as value from {{ ref('int_own_stock') }}
+    -- What has no known cost is worth nothing here.
+    select organisation_id, golden_id, coalesce(sum(cast(value as double)), 0) as value from {{ ref('int_own_stock') }}
     group by organisation_id, golden_id
     union
     select distinct m.organisation_id, m.golden_id, cast(0 as double) from moved m

@@ -9,8 +9,9 @@ told_again as (
     select organisation_id, identity from movements group by organisation_id, identity having count(*) > 1
 ),
 lines as (
-    select m.organisation_id, m.system_id, m.position_key, m.batch_id, m.row_no, m.item_id, m.place_id, m.owner, m.status,
-           m.unit, m.identity, m.content, m.quantity, case when b.counts <> 'balance' then m.booked_at end as booked_at,
+    select m.organisation_id, m.system_id, m.position_key, m.batch_id, m.row_no, m.item_id, m.place_id, m.owner,
+           m.status, m.unit, m.identity, m.content, m.quantity,
+           case when b.counts <> 'balance' then m.booked_at end as booked_at,
            m.occurred_at, m.modified_at, m.is_voided, m.kind, m.document, m.line, m.partner_id, b.recorded_at,
            b.sequence, t.identity is not null as is_told_again
     from movements m

@@ -1,4 +1,5 @@
--- Movements in force of own unrestricted goods, per material, unit, day and kind; quantities in the source's unit.
+-- Movements in force of own unrestricted goods, per material, unit, day by its system's clock, and kind; quantities in
+-- the source's unit.
 with movements as (
     select * from {{ ref('int_movements') }}
     where is_current and not is_voided and coalesce(owner, '') = '' and status = 'unrestricted'
@@ -6,10 +7,15 @@ with movements as (
 materials as (
     select * from {{ ref('int_materials') }}
 ),
+systems as (
+    select * from {{ ref('stg_hub__systems') }}
+),
 final as (
-    select n.material_id, m.unit, cast(m.occurred_at as date) as moved_on, m.kind, sum(m.quantity) as quantity
+    select n.material_id, m.unit, {{ local_day('m.occurred_at', 's.zone') }} as moved_on, m.kind,
+           sum(m.quantity) as quantity
     from movements m
     join materials n on n.organisation_id = m.organisation_id and n.system_id = m.system_id and n.item_id = m.item_id
-    group by n.material_id, m.unit, cast(m.occurred_at as date), m.kind
+    join systems s on s.system_id = m.system_id
+    group by n.material_id, m.unit, {{ local_day('m.occurred_at', 's.zone') }}, m.kind
 )
 select * from final

@@ -1,8 +1,9 @@
 -- Order lines with what sisters could have given at the order's date: their own unrestricted stock of the same golden
 -- material beyond what they themselves issued in the year before, in the golden unit.
 with orders as (
-    select p.organisation_id, p.system_id, p.document, p.line, p.material_id, m.golden_id, m.number, p.state, p.ordered_on,
-           coalesce(p.base_unit, p.unit) as unit, coalesce(p.base_quantity, p.quantity) as quantity, p.partner_id
+    select p.organisation_id, p.system_id, p.document, p.line, p.material_id, m.golden_id, m.number, p.state,
+           p.ordered_on, p.partner_id, coalesce(p.base_unit, p.unit) as unit,
+           coalesce(p.base_quantity, p.quantity) as quantity
     from {{ ref('stg_hub__purchase_orders') }} p
     join {{ ref('int_materials') }} m on m.material_id = p.material_id
     where not p.is_gone
@@ -35,10 +36,14 @@ spare as (
     left join flows f on f.golden_id = a.golden_id and f.organisation_id = a.sister
     group by a.golden_id, a.buyer, a.ordered_on, a.sister
 ),
+ranked as (
+    select *, row_number() over (partition by golden_id, buyer, ordered_on order by free desc, sister) as place
+    from spare
+),
 offers as (
     select golden_id, buyer, ordered_on, sum(case when free > 0 then free else 0 end) as free,
-           max_by(sister, free) as best_sister
-    from spare group by golden_id, buyer, ordered_on
+           max(case when place = 1 then sister end) as best_sister
+    from ranked group by golden_id, buyer, ordered_on
 ),
 final as (
     select o.organisation_id, o.system_id, o.document, o.line, o.material_id, o.golden_id, o.number, o.state,
@@ -54,5 +59,6 @@ final as (
     left join {{ ref('int_factors') }} f on f.material_id = o.material_id and f.unit = o.unit
     left join offers x
       on x.golden_id = o.golden_id and x.buyer = o.organisation_id and x.ordered_on = o.ordered_on
+      and o.state in ('open', 'closed')
 )
 select * from final

@@ -1,3 +1,5 @@
+{%- set today = "date '" ~ var('today') ~ "'" -%}
+{%- set needed = from_nano(quotient(nano('coalesce(o.yearly, 0)') ~ ' * ' ~ var('excess_days'), '365')) -%}
 -- How long own stock lasts at the mean daily outflow, what is beyond need, and since when nothing has moved.
 with stock as (
     select * from {{ ref('int_own_stock') }}
@@ -7,8 +9,9 @@ flows as (
 ),
 outflows as (
     select material_id, unit,
-           coalesce(-sum(quantity) filter (where moved_on > date '{{ var("today") }}' - interval '{{ var("cover_days") }}' day), 0) as recent,
-           coalesce(-sum(quantity) filter (where moved_on > date '{{ var("today") }}' - interval '365' day), 0) as yearly
+           coalesce(-sum(quantity) filter (where moved_on > {{ today }} - interval '{{ var("cover_days") }}' day), 0)
+               as recent,
+           coalesce(-sum(quantity) filter (where moved_on > {{ today }} - interval '365' day), 0) as yearly
     from flows where kind = 'issue' and quantity < 0
     group by material_id, unit
 ),
@@ -18,10 +21,9 @@ moved as (
 ),
 measured as (
     select s.organisation_id, s.material_id, s.golden_id, s.unit, s.on_hand, s.value, v.last_moved_on,
-           {{ days_between('v.last_moved_on', "date '" ~ var('today') ~ "'") }} as still_days,
+           {{ days_between('v.last_moved_on', today) }} as still_days,
            coalesce(o.recent, 0) as outflow, coalesce(o.yearly, 0) as yearly,
-           greatest(cast(0 as decimal(38,9)), cast(s.on_hand - coalesce(o.yearly, 0) * {{ var("excess_days") }} / 365
-                                                   as decimal(38,9))) as excess
+           greatest(cast(0 as decimal(38,9)), cast(s.on_hand - {{ needed }} as decimal(38,9))) as excess
     from stock s
     left join outflows o on o.material_id = s.material_id and o.unit = s.unit
     left join moved v on v.material_id = s.material_id

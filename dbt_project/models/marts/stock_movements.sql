@@ -3,9 +3,10 @@ with movements as (
     select * from {{ ref('int_movements') }} where is_current and not is_voided
 ),
 final as (
-    select v.organisation_id, v.identity as movement_key, v.position_key, m.material_id, m.golden_id, v.place_id, v.kind,
-           v.occurred_at, v.booked_at, v.recorded_at, v.document, v.line, v.partner_id, v.quantity, v.unit,
-           cast({{ converted('v.quantity', 'f.numerator', 'f.denominator', 'u.decimals') }} as decimal(38,9)) as golden_quantity,
+    select v.organisation_id, v.identity as movement_key, v.position_key, m.material_id, m.golden_id, v.place_id,
+           v.kind, v.occurred_at, v.booked_at, v.recorded_at, v.document, v.line, v.partner_id, v.quantity, v.unit,
+           cast({{ converted('v.quantity', 'f.numerator', 'f.denominator', 'u.decimals') }} as decimal(38,9))
+               as golden_quantity,
            {{ worth('v.quantity') }} as value, v.batch_id, v.row_no
     from movements v
     join {{ ref('int_materials') }} m

@@ -11,6 +11,7 @@ from hub.migrations.fences import fence, grant
 revision = "20261123_08"
 down_revision = "20261123_07"
 
+DOCUMENTS = ("snapshots", "steps", "checks", "figures", "queries")
 MARTS = ("mart_month", "mart_feed", "mart_material")
 
 
@@ -51,7 +52,7 @@ def _build() -> None:
         ),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("is_current", sa.Boolean(), nullable=False),
-        *(sa.Column(name, postgresql.JSONB(), nullable=False) for name in ("snapshots", "steps", "checks", "figures")),
+        *(sa.Column(name, postgresql.JSONB(), nullable=False) for name in DOCUMENTS),
         sa.Column("error", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_build")),
     )

@@ -1,4 +1,0 @@
-with final as (
-    select * from {{ source('pinned', 'feeds') }}
-)
-select * from final

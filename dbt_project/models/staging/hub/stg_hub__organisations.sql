@@ -1,4 +1,0 @@
-with final as (
-    select * from {{ source('pinned', 'organisations') }}
-)
-select * from final

@@ -1,4 +1,0 @@
-with final as (
-    select * from {{ source('pinned', 'places') }}
-)
-select * from final

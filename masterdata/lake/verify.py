@@ -1,0 +1,95 @@
+"""Whether readers are still given what the current build published: its tables in the lake against their sums at that
+time, and the rows PostgreSQL serves against the marts in the lake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+from psycopg.rows import dict_row
+from sqlalchemy import Engine
+
+from hub.database import NOBODY, Tenancy, unit_of_work
+from hub.housekeeping import organisations
+from hub.lake.read import EVERYONE
+from masterdata.intake.writing import driver
+from masterdata.lake import publish
+from masterdata.lake.models import Build
+
+# Rows shown of a table.
+SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A table that does not hold what was published: `row` is one that should not be there, or is missed; none where
+    no other state of the table says which."""
+
+    table: str
+    row: dict[str, Any]
+
+
+def sums(db: duckdb.DuckDBPyConnection, tables: Iterable[str]) -> dict[str, str]:
+    """Sum and number of each table's rows, whatever their order; ids read as text."""
+    return {table: _sum(db, table) for table in tables}
+
+
+def _sum(db: duckdb.DuckDBPyConnection, table: str) -> str:
+    columns = sorted(row[0] for row in db.execute(f"describe {table}").fetchall())
+    text = ", ".join(f"coalesce(cast({column} as varchar), chr(30))" for column in columns)
+    query = f"select sum(cast(md5_number_lower(concat_ws(chr(31), {text})) as hugeint)), count(*) from {table}"
+    ((found, rows),) = db.execute(query).fetchall()
+    return f"{found or 0}/{rows}"
+
+
+def verify(engine: Engine, fresh: duckdb.DuckDBPyConnection) -> list[Damage]:
+    """What is damaged in the current publication; `fresh` is a build's file, against which a damaged table's rows are
+    named. Nothing where nothing was published."""
+    # The reader of publications knows builds, and those verify.
+    from masterdata.lake import reading
+
+    with unit_of_work(engine, NOBODY) as session:
+        said = session.query(Build.figures).where(Build.is_current).scalar() or {}
+    if "sums" not in said:
+        return []
+    with reading.published(engine, EVERYONE) as db:
+        found = [one for table, known in said["sums"].items() for one in _damaged(db, fresh, table, known)]
+        return [*found, *_served(engine, db)]
+
+
+def _damaged(
+    db: duckdb.DuckDBPyConnection, fresh: duckdb.DuckDBPyConnection, table: str, known: str
+) -> Iterator[Damage]:
+    try:
+        if _sum(db, table) == known:
+            return
+        fresh.register("published", db.sql(f"from {table}").to_arrow_table())
+    except duckdb.Error as error:
+        yield Damage(table, {"error": str(error)[:500]})
+        return
+    described = fresh.execute(f"describe {table}").fetchall()
+    now = ", ".join(f"cast({c} as varchar)" if kind == "UUID" else c for c, kind, *_ in described)
+    was = ", ".join(c for c, *_ in described)
+    changed = fresh.execute(f"select {was} from published except select {now} from {table} limit {SHOWN}")
+    names = [column[0] for column in changed.description or ()]
+    rows = [dict(zip(names, map(str, row), strict=True)) for row in changed.fetchall()]
+    fresh.unregister("published")
+    yield from (Damage(table, row) for row in rows or [{}])
+
+
+def _served(engine: Engine, db: duckdb.DuckDBPyConnection) -> Iterator[Damage]:
+    """Rows of PostgreSQL that are not the lake's; the lake's own where PostgreSQL has none."""
+    everyone = tuple(organisations(engine))
+    with unit_of_work(engine, Tenancy(everyone)) as session:
+        connection = driver(session)
+        for table, query in publish.SERVED.items():
+            publish._stage(db, connection, table, query)
+            with connection.cursor(row_factory=dict_row) as cursor:
+                for one, other in ((table, f"served_{table}"), (f"served_{table}", table)):
+                    cursor.execute(f"select * from {one} except select * from {other} limit {SHOWN}")
+                    rows = cursor.fetchall()
+                    yield from (Damage(table, {k: str(v) for k, v in row.items()}) for row in rows)
+                    if rows:
+                        break
