@@ -25,17 +25,19 @@ cast(cast({{ whole_number }} as decimal(38,0)) * cast(0.000000001 as decimal(10,
 {%- endmacro %}
 
 {# quantity × numerator ÷ denominator, rounded to `decimals` (0 to 9), in integers; the same quantity where nothing
-   is converted. #}
+   is converted, null where it has too many digits: one absurd row must not keep all others back. #}
 {% macro converted(quantity, numerator, denominator, decimals) -%}
 case when {{ numerator }} = {{ denominator }} then {{ quantity }}
-     else {{ from_nano(half_even(nano(quantity) ~ ' * ' ~ numerator ~ ' * ' ~ power_of_ten(decimals),
-                                 denominator ~ ' * 1000000000') ~ ' * ' ~ power_of_ten('9 - ' ~ decimals)) }} end
+     else try({{ from_nano(half_even(nano(quantity) ~ ' * ' ~ numerator,
+                                     denominator ~ ' * ' ~ power_of_ten('9 - ' ~ decimals))
+                           ~ ' * ' ~ power_of_ten('9 - ' ~ decimals)) }}) end
 {%- endmacro %}
 
 {% macro power_of_ten(exponent) %}{{ whole('power(10, ' ~ exponent ~ ')') }}{% endmacro %}
 
-{# quantity × cost (each a whole number of 10^-9 at most) × numerator ÷ denominator as money of two decimals. #}
+{# quantity × cost (each a whole number of 10^-9 at most) × numerator ÷ denominator as money of two decimals; null where
+   it has too many digits. #}
 {% macro money(quantity, price, numerator='1', denominator='1') -%}
-{{ from_nano(half_even(nano(quantity) ~ ' * ' ~ nano(price) ~ ' * ' ~ numerator ~ ' * 100',
-                       denominator ~ ' * ' ~ whole("1000000000000000000")) ~ ' * 10000000') }}
+try({{ from_nano(half_even(nano(quantity) ~ ' * ' ~ nano(price) ~ ' * ' ~ numerator,
+                           denominator ~ ' * ' ~ whole("10000000000000000")) ~ ' * 10000000') }})
 {%- endmacro %}

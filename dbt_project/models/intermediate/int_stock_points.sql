@@ -1,5 +1,5 @@
 -- The life of each position as known now: what it held from an instant on. An observation sets it, a movement changes
--- it. Snapshots count where they say something new, and where movements came since the one before.
+-- it. Snapshots count where they say something new, and where something else was told since the one before.
 with snapshots as (
     select * from {{ ref('int_snapshots') }}
 ),
@@ -29,28 +29,34 @@ disordered as (
 restarted as (
     select coverage_id from snapshots where chain_no = base_no group by coverage_id having count(*) > 1
 ),
-booked as (
-    select distinct p.coverage_id, m.booked_at
-    from moves m
-    join positions p on p.position_key = m.position_key
+-- What the next snapshot answers: movements up to its instant, reads before it. Side 1: one of the same instant answers
+-- too; -1: only a later one.
+told as (
+    select position_key, booked_at as moment, 1 as side from moves
+    union
+    select position_key, observed_at, 1 from {{ ref('int_observations') }}
+    union
+    select position_key, observed_at, -1 from {{ ref('int_observations') }}
 ),
 timeline as (
-    select coverage_id, booked_at as moment, 1 as is_move, null as chain_no from booked
+    select distinct p.coverage_id, t.moment, t.side
+    from told t
+    join positions p on p.position_key = t.position_key
     union all
-    select coverage_id, observed_at, 0, chain_no from snapshots
+    select coverage_id, observed_at, 0 from snapshots
 ),
 followed as (
-    select coverage_id, moment, is_move,
-           min(case when is_move = 0 then moment end) over (
-               partition by coverage_id order by moment desc, is_move rows unbounded preceding) as next_at
+    select coverage_id, moment, side,
+           min(case when side = 0 then moment end) over (
+               partition by coverage_id order by moment desc, side rows unbounded preceding) as next_at
     from timeline
 ),
 -- Where a snapshot must be asked of a key although its chain has no row there.
 asked as (
     select p.position_key, p.coverage_id, s.chain_no
-    from moves m
-    join positions p on p.position_key = m.position_key
-    join followed f on f.coverage_id = p.coverage_id and f.moment = m.booked_at and f.is_move = 1
+    from told t
+    join positions p on p.position_key = t.position_key
+    join followed f on f.coverage_id = p.coverage_id and f.moment = t.moment and f.side = t.side
     join snapshots s on s.coverage_id = f.coverage_id and s.observed_at = f.next_at
     union
     select p.position_key, p.coverage_id, s.chain_no

@@ -17,7 +17,7 @@ from trino_query_parser.SqlBaseParser import SqlBaseParser
 FUNCTIONS = {
     *("abs", "approx_percentile", "at_timezone", "coalesce", "count", "date_diff", "date_trunc", "element_at"),
     *("greatest", "if", "lag", "lead", "least", "max", "min", "power", "reduce", "row_number", "sequence"),
-    *("sign", "sum", "transform"),
+    *("sign", "sum", "transform", "try"),
 }
 # A named parameter of an analysis stands for a value; Trino's client gives it in its own way.
 PARAMETER = re.compile(r"\$[a-z_]+")

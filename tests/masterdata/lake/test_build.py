@@ -1,0 +1,146 @@
+"""One build from end to end, by the command: dbt's own run, checks, publication, fences, questions by SQL."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
+from typer.testing import CliRunner
+
+from hub.cli import app
+from hub.database import NOBODY, Tenancy, unit_of_work
+from hub.errors import NotFound, Unprocessable
+from hub.settings import settings
+from masterdata.lake import reading
+from masterdata.lake.publish import SERVED
+from tests.conftest import Database
+from tests.masterdata import plant as plants
+from tests.masterdata.lake import publication
+from tests.masterdata.lake_models.conftest import quietly
+from tests.masterdata.plant import T0, Plant, move, stock
+
+OWNERS = "select distinct organisation_id from {} order by 1"
+
+
+def neighbour(plant: Plant, patched: pytest.MonkeyPatch) -> Plant:
+    """A second organisation, `beihe`, with a system of its own."""
+    for name in ("_ORGANISATION", "_SYSTEM", "_GRANT"):
+        query = getattr(plants, name).text.replace("qingyu", "beihe").replace("'u8'", "'k3'")
+        patched.setattr(plants, name, text(query))
+    return Plant(plant.engine)
+
+
+def fill(plant: Plant, **to: str) -> None:
+    record = {"item_id": "A", "name": "Bearing", "base_unit": "C62", "unit_cost": Decimal(3), "currency": "CNY"}
+    plant.deliver("materials", [record], **to)
+    plant.snapshot([stock("A", 10), stock("A", 4, "W2", owner="V1")], **to)
+    moves = [move("A", 12, "1", T0), move("A", -2, "2", T0, kind="issue")]
+    plant.deliver("stock_movements", moves, sync="incremental", counts="balance", **to)
+
+
+@pytest.fixture(scope="module")
+def both(base: Database, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Two organisations of one build, and what the command said."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(settings(), "home", tmp_path_factory.mktemp("home"))
+        patched.setattr(settings(), "database_url", SecretStr(base.url))
+        patched.setattr(settings(), "application_url", SecretStr(base.application_url))
+        plant = Plant(base.engine)
+        fill(plant)
+        other = neighbour(plant, patched)
+        fill(other, system="k3", organisation="beihe")
+        with quietly():
+            said = CliRunner().invoke(app, ["build"])
+        yield plant, other, said
+
+
+def test_the_command_publishes_and_says_what_it_compared(both: Any) -> None:
+    plant, _, said = both
+    assert said.exit_code == 0, said.output
+    assert "4 positions, 0 differences" in said.output
+    made = publication.newest(plant.engine)
+    assert (made.state, made.is_current, made.figures["damaged"]) == ("published", True, 0)
+    assert [step["name"] for step in made.steps][:3] == ["pin", "bronze", "bronze_checks"]
+    assert {"bronze", "model", "test", "gold"} <= {check["kind"] for check in made.checks}
+    assert all(check["is_kept"] for check in made.checks)
+
+
+def test_marts_are_served_to_their_organisation_alone(both: Any) -> None:
+    plant, other, _ = both
+    for one, stranger in ((plant, other), (other, plant)):
+        rows = one.all("select organisation_id, on_hand, value from mart_material")
+        assert [tuple(row.values()) for row in rows] == [(one.id, Decimal(10), Decimal(30))]
+        for table in SERVED:
+            owners = {row["organisation_id"] for row in one.all(f"select organisation_id from {table}")}
+            assert owners == {one.id}, table
+            with unit_of_work(one.engine, Tenancy((one.id,), one.id)) as session:
+                values = {"id": stranger.id}
+                assert session.execute(text(f"delete from {table} where organisation_id = :id"), values).rowcount == 0
+    with unit_of_work(plant.engine, NOBODY) as session:
+        assert [session.execute(text(f"select count(*) from {table}")).scalar() for table in SERVED] == [0, 0, 0]
+
+
+def ask(plant: Plant, query: str, *keys: str) -> list[dict[str, Any]]:
+    with reading.asked(plant.engine, query, keys) as found:
+        return list(reading.first(found, 100))
+
+
+@pytest.mark.parametrize("table", ["gold.golden_inventory", "gold.stock_history", "bronze.stock_observation"])
+def test_questions_are_narrowed_to_organisations(both: Any, table: str) -> None:
+    plant, other, _ = both
+    owners = sorted([str(plant.id), str(other.id)])
+    assert [row["organisation_id"] for row in ask(plant, OWNERS.format(table))] == owners
+    assert ask(plant, OWNERS.format(table), "beihe") == [{"organisation_id": str(other.id)}]
+
+
+def test_the_golden_inventory_of_both(both: Any) -> None:
+    query = "select number, on_hand, consigned, value, group_value from gold.golden_inventory order by organisation_id"
+    rows = [tuple(row.values())[1:] for row in ask(both[0], query)]
+    assert rows == [(Decimal(14), Decimal(4), Decimal(30), Decimal(30))] * 2
+
+
+REFUSED = [
+    "from read_text('/etc/hostname')",
+    "set enable_external_access = true",
+    "copy gold.golden_inventory to '/tmp/out.csv'",
+    "attach '/tmp/x.db'",
+    "from nowhere",
+]
+
+
+@pytest.mark.parametrize("query", REFUSED)
+def test_what_is_no_question_is_refused_in_words(both: Any, query: str) -> None:
+    with pytest.raises(Unprocessable):
+        ask(both[0], query)
+
+
+def test_a_stranger_is_named(both: Any) -> None:
+    with pytest.raises(NotFound, match="There is no organisation nobody"):
+        ask(both[0], "from gold.golden_inventory", "nobody")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_the_command_writes_what_was_asked(both: Any, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"out.{kind}"
+    query = "select on_hand from gold.golden_inventory"
+    said = CliRunner().invoke(app, ["sql", query, "--organisation", "beihe", "--to", str(path)])
+    assert (said.exit_code, "1 rows in" in said.output) == (0, True), said.output
+    with duckdb.connect() as db:
+        assert db.execute(f"select on_hand::int from '{path}'").fetchall() == [(14,)]
+
+
+def test_the_command_shows_rows_and_errors_in_words(both: Any) -> None:
+    said = CliRunner().invoke(app, ["sql", "select 41 + 1 as answer"])
+    assert (said.exit_code, "answer" in said.output, "42" in said.output) == (0, True, True)
+    said = CliRunner().invoke(app, ["sql", "select nothing"])
+    assert (said.exit_code, "nothing" in said.output) == (1, True)
+
+
+def test_before_the_first_build_there_is_nothing_to_ask(committed_db: Any) -> None:
+    with pytest.raises(NotFound, match="no published build"), reading.asked(committed_db.engine, "select 1"):
+        pass

@@ -1,0 +1,116 @@
+"""Any history of a plant: the lake's positions are the ledger's, now and at every instant of both axes.
+HUB_TEST_EXAMPLES says how many histories are tried."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import duckdb
+import pytest
+from hypothesis import event, given
+from hypothesis import strategies as st
+
+from masterdata.lake.reconcile import reconcile
+from tests.masterdata.lake.rig import COVERAGES, FAULTY, Append, Count, Explain, Line, Moves, Rig, Row, instant, tries
+
+END = 12
+minutes = st.integers(0, END)
+items = st.sampled_from("abc")
+places = st.integers(0, len(COVERAGES) - 1)
+quantities = st.integers(-3, 6)
+rows = st.builds(
+    Row,
+    item=items,
+    quantity=quantities,
+    reserved=st.none() | st.integers(1, 3),
+    fault=st.sampled_from(["", "", "", "", *FAULTY]),
+)
+counts = st.builds(
+    Count,
+    at=minutes,
+    coverage=places,
+    how=st.sampled_from(["full", "full", "full", "incremental", "event", "call"]),
+    rows=st.lists(rows, max_size=4).map(tuple),
+)
+lines = st.builds(
+    Line,
+    document=st.sampled_from(["d1", "d2", "d3", ""]),
+    item=items,
+    quantity=quantities,
+    booked=minutes,
+    modified=st.none() | minutes,
+    voided=st.sampled_from([False, False, True]),
+)
+moves = st.builds(
+    Moves,
+    coverage=places,
+    how=st.sampled_from(["incremental", "call"]),
+    counts=st.sampled_from(["balance", "movements", "balance+movements", "balance+movements"]),
+    lines=st.lists(lines, min_size=1, max_size=3).map(tuple),
+)
+others = st.sampled_from([Append(), Append(), Explain()])
+histories = st.lists(st.one_of(counts, counts, moves, others), min_size=5, max_size=16)
+LAST = "select position_key::varchar, last(quantity order by moment) from silver.int_stock_points {} group by all"
+
+
+@tries(10)
+@given(history=histories, at=minutes, data=st.data())
+def test_lake_and_ledger_agree_now_and_on_both_axes(rig: Rig, history: list, at: int, data: st.DataObject) -> None:
+    rig.clear()
+    rig.take(*history)
+    with rig.lake() as db:
+        made = db.execute("select position_key::varchar, quantity, reserved from silver.int_positions_current")
+        current = {key: (quantity, reserved) for key, quantity, reserved in made.fetchall()}
+        # A movement that is history makes a position of which no fact says anything.
+        assert current == {key: said for key, said in rig.live().items() if key in current or said != (0, None)}
+        assert reconcile(db).differences == 0
+        assert points(db, END) == {key: quantity for key, (quantity, _) in current.items() if quantity}
+        recorded = rig.recorded()
+        assert points(db, at) == rig.past(instant(at), recorded[-1])
+        known = data.draw(st.sampled_from(range(len(recorded))), "recorded")
+        assert as_of(db, rig, at, recorded[known]) == rig.past(instant(at), recorded[known])
+    event(f"{len(current)} positions")
+
+
+FIVE, SIX = (Row("a", 5),), (Row("a", 6),)
+READS = {
+    "unchanged after a read": (Count(0, 0, "full", FIVE), Count(1, 0, "incremental", SIX), Count(2, 0, "full", FIVE)),
+    "empty before a late read": (Count(2, 0, "full", ()), Count(1, 0, "call", SIX)),
+    "unchanged after an event of its instant": (
+        Count(0, 0, "full", FIVE),
+        Count(2, 0, "event", SIX),
+        Count(2, 0, "full", FIVE),
+    ),
+    "unchanged after a later word on its instant": (
+        Count(2, 0, "full", FIVE),
+        Count(2, 0, "call", SIX),
+        Count(3, 0, "full", FIVE),
+    ),
+    "a gap says nothing": (
+        Count(0, 0, "full", FIVE),
+        Count(1, 0, "call", SIX),
+        Count(2, 0, "full", (Row("a", 9, None, "no quantity"),)),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", READS)
+def test_a_snapshot_speaks_though_its_chain_has_no_row(rig: Rig, case: str) -> None:
+    rig.take(*READS[case])
+    with rig.lake() as db:
+        assert reconcile(db).differences == 0
+        for at in range(4):
+            assert points(db, at) == rig.past(instant(at), rig.recorded()[-1]), at
+
+
+def points(db: duckdb.DuckDBPyConnection, at: int) -> dict[str, object]:
+    """What the life of each position says it held."""
+    found = db.execute(LAST.format("where moment <= $at"), {"at": instant(at)}).fetchall()
+    return {key: quantity for key, quantity in found if quantity}
+
+
+def as_of(db: duckdb.DuckDBPyConnection, rig: Rig, at: int, known: datetime) -> dict[str, object]:
+    found = db.execute(
+        f"select position_key::varchar, quantity from ({rig.models.as_of})", {"as_of": instant(at), "known_at": known}
+    )
+    return {key: quantity for key, quantity in found.fetchall() if quantity}
