@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
+import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
@@ -109,7 +110,9 @@ def looking(plant: Plant, told: set[tuple[Any, ...]]) -> Any:
     done = threading.Event()
 
     def look() -> None:
-        while not done.is_set():
+        is_last = False
+        while not is_last:
+            is_last = done.is_set()
             with unit_of_work(plant.engine, Tenancy((plant.id,))) as session:
                 told.update(("mart", *row) for row in session.execute(ONE_BUILD).all())
             with reading.published(plant.engine, lake.EVERYONE) as db:
@@ -117,6 +120,8 @@ def looking(plant: Plant, told: set[tuple[Any, ...]]) -> Any:
 
     reader = threading.Thread(target=look)
     reader.start()
+    while reader.is_alive() and len(told) < 2:
+        time.sleep(0.05)
     try:
         yield
     finally:
