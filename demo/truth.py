@@ -37,7 +37,10 @@ def write_truth(world: World, folder: Path) -> None:
     con = world.con
     con.register("material_rows", material_rows(world))
     con.register(
-        "system_rows", pa.Table.from_pylist([{"system": s.key, "organisation": s.organisation} for s in SYSTEMS])
+        "system_rows",
+        pa.Table.from_pylist(
+            [{"system": s.key, "organisation": s.organisation, "rank": n} for n, s in enumerate(SYSTEMS)]
+        ),
     )
     con.execute("create or replace temp table materials as select * from material_rows")
     con.execute("create or replace temp table systems as select * from system_rows")
@@ -48,15 +51,15 @@ def write_truth(world: World, folder: Path) -> None:
 
 
 def _with_claims(found: pa.Table) -> pa.Table:
-    """Column `taken`: each purchase is taken from at most one sister, the one with most to spare, and what she has
-    given to an earlier purchase she cannot give again."""
+    """Column `taken`: in the order of rows each purchase is taken from at most one sister, and what she has given to an
+    earlier one she cannot give again. This is the definition of gold.purchase_orders, too."""
     claimed: dict[tuple[str, str], float] = {}
     served: set[int] = set()
     taken = []
     columns = (found[c].to_pylist() for c in ("n", "number", "sister", "quantity", "free"))
     for n, number, sister, quantity, free in zip(*columns, strict=True):
         key = (number, sister)
-        takes = n not in served and free - claimed.get(key, 0.0) >= quantity
+        takes = n not in served and round(free - claimed.get(key, 0.0), 3) >= quantity
         if takes:
             served.add(n)
             claimed[key] = claimed.get(key, 0.0) + quantity

@@ -48,6 +48,7 @@ ROUTERS = (
     "masterdata.materials.router",
     "masterdata.golden.router",
     "masterdata.lake.router",
+    "masterdata.reports.router",
     "masterdata.router",
     "masterdata.pages",
 )

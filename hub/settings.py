@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     log_days: int = Field(default=30, gt=0)
     session_days: int = Field(default=7, gt=0)
     outbox_days: int = Field(default=7, gt=0)
+    report_days: int = Field(default=90, gt=0)
     smtp_url: SecretStr | None = Field(
         default=None, description="smtp[s]://user:password@host:port; empty: outbox page"
     )

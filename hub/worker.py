@@ -27,6 +27,8 @@ from masterdata.intake import apply, expectations, replay, retention
 from masterdata.intake.jobs import APPLY
 from masterdata.lake import apart
 from masterdata.materials import settling
+from masterdata.reports import service as reports
+from masterdata.reports import upkeep as reports_upkeep
 
 log = structlog.get_logger("hub.worker")
 
@@ -83,6 +85,8 @@ TASKS: dict[str, Task] = {
     apart.APPEND: Task(apart.append, attempts=1),
     apart.BUILD: Task(apart.build, attempts=1),
     apart.UPKEEP: Task(apart.upkeep, attempts=1),
+    reports.MAKE: Task(reports_upkeep.make, attempts=1, failed=reports_upkeep.mark_lost),
+    reports_upkeep.FORGET: Task(reports_upkeep.forget, attempts=3),
 }
 
 # Five fields as in cron, in UTC; a sixth would be seconds.
@@ -96,6 +100,7 @@ PERIODIC: tuple[tuple[str, str], ...] = (
     ("*/10 * * * *", apart.APPEND),
     ("2 * * * *", apart.BUILD),
     ("47 2 * * *", apart.UPKEEP),
+    ("57 2 * * *", reports_upkeep.FORGET),
 )
 
 
@@ -110,7 +115,9 @@ def build(url: str, engine: Engine) -> procrastinate.App:
 
 
 def passes(error: BaseException | None) -> bool:
-    """Trouble of the machine, not of the job: a disk without room, a database that is away."""
+    """Trouble of the machine, not of the job: a disk without room, a database that is away, a worker that must end."""
+    if isinstance(error, asyncio.CancelledError):
+        return True
     if isinstance(error, DBAPIError):
         return passes(error.orig)
     if isinstance(error, psycopg.OperationalError):

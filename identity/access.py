@@ -21,6 +21,8 @@ CanReleaseBatches = Annotated[Principal, Security(authorize, scopes=["batches:re
 CanWriteRates = Annotated[Principal, Security(authorize, scopes=["rates:write"])]
 # A build changes what every organisation sees, as a rate does; the same people of the group may.
 CanStartBuilds = CanWriteRates
+# Stock made anew from its facts, by those who decide which of them count.
+CanRepairStock = CanReleaseBatches
 CanWriteUnits = Annotated[Principal, Security(authorize, scopes=["units:write"])]
 CanWriteLinks = Annotated[Principal, Security(authorize, scopes=["links:write"])]
 CanWriteSystems = Annotated[Principal, Security(authorize, scopes=["systems:write"])]

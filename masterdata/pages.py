@@ -9,7 +9,8 @@ from masterdata.intake import pages as intake
 from masterdata.lake import pages as lake
 from masterdata.landscape import pages as landscape
 from masterdata.materials import pages as materials
+from masterdata.reports import pages as reports
 
 router = APIRouter(include_in_schema=False)
-for part in (golden, landscape, intake, lake, materials):
+for part in (golden, landscape, intake, lake, reports, materials):
     router.include_router(part.router)

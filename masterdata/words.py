@@ -161,6 +161,25 @@ LAYERS: Final[dict[str, Pair]] = {
     "intermediate": ("推算层", "silver"),
     "marts": ("结果层", "gold"),
 }
+REPORTS: Final[dict[str, Pair]] = {
+    "golden_inventory": ("某一时点的黄金库存", "Golden inventory at an instant"),
+    "gold.golden_inventory": ("黄金库存，逐来源", "Golden inventory, by source"),
+    "gold.stock_history": ("库存历史", "Stock history"),
+    "gold.stock_movements": ("库存流水", "Movements"),
+    "gold.inventory_ageing": ("库龄", "Ageing"),
+    "gold.stock_cover": ("可供天数与呆滞", "Cover and dormant stock"),
+    "gold.inventory_turnover": ("周转", "Turnover"),
+    "gold.duplicate_share": ("重复持有", "Duplicate share"),
+    "gold.duplicate_records": ("重复的物料记录", "Duplicate records"),
+    "gold.purchase_orders": ("采购订单行", "Purchase order lines"),
+    "gold.feed_reliability": ("来源可靠性", "Feed reliability"),
+}
+REPORT_STATES: Final[dict[str, Pair]] = {
+    "waiting": ("排队中", "waiting"),
+    "running": ("正在生成", "being made"),
+    "ready": ("可下载", "ready"),
+    "failed": ("没有生成", "not made"),
+}
 METRICS: Final[dict[str, Pair]] = {
     "days_of_inventory": ("库存周转天数", "Days of inventory"),
     "turns": ("周转次数", "Turnover"),
@@ -177,7 +196,8 @@ TABLES: Final = {
     "kinds": KINDS, "statuses": STATUSES, "stocks": STOCKS, "streams": STREAMS, "batch_states": BATCH_STATES,
     "reasons": REASONS, "checks": CHECKS, "matched": MATCHED, "kpis": KPIS, "attributes": ATTRIBUTES,
     "steps": STEPS, "build_states": BUILD_STATES, "build_reasons": BUILD_REASONS, "check_kinds": CHECK_KINDS,
-    "fields": FIELDS, "layers": LAYERS, "metrics": METRICS, "ages": AGES,
+    "fields": FIELDS, "reports": REPORTS, "report_states": REPORT_STATES, "layers": LAYERS, "metrics": METRICS,
+    "ages": AGES,
 }  # fmt: skip
 
 

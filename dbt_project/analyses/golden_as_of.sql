@@ -25,8 +25,10 @@ final as (
            cast(sum(g.in_transit) as decimal(38,9)) as in_transit,
            cast(sum(g.consigned) as decimal(38,9)) as consigned, g.currency,
            cast(sum(g.value) as decimal(38,2)) as value, cast(sum(g.group_value) as decimal(38,2)) as group_value,
-           cast(sum(g.positions) as bigint) as positions
+           cast(sum(g.positions) as bigint) as positions,
+           cast(count(distinct g.material_id) as bigint) as codes, g.is_apart
     from golden g
-    group by g.organisation_id, g.number, case when g.is_apart then g.unit else g.golden_unit end, g.currency
+    group by g.organisation_id, g.number, case when g.is_apart then g.unit else g.golden_unit end, g.currency,
+             g.is_apart
 )
 select * from final order by organisation_id, number, unit, currency

@@ -104,10 +104,11 @@ to_golden as (
     select m.material_id, m.golden_unit, {{ whole(1) }}, {{ whole(1) }} from materials m
 ),
 final as (
-    select w.material_id, w.unit, b.numerator as base_numerator, b.denominator as base_denominator,
+    select m.organisation_id, w.material_id, w.unit, b.numerator as base_numerator, b.denominator as base_denominator,
            {{ quotient('g.numerator', divisor('g.numerator', 'g.denominator')) }} as numerator,
            {{ quotient('g.denominator', divisor('g.numerator', 'g.denominator')) }} as denominator
     from wanted w
+    join {{ ref('stg_hub__source_materials') }} m on m.material_id = w.material_id
     left join to_base b on b.material_id = w.material_id and b.unit = w.unit
     left join to_golden g on g.material_id = w.material_id and g.unit = w.unit
 )

@@ -3,3 +3,9 @@
 {% macro worth(quantity, m='m', f='f') -%}
 {{ money(money(quantity, m ~ '.unit_cost', f ~ '.base_numerator', f ~ '.base_denominator'), m ~ '.rate') }}
 {%- endmacro %}
+
+{# The same as a double and without rounding: for sums over time, where a cent of each of many rows means nothing. #}
+{% macro about_worth(quantity, m='m', f='f') -%}
+cast({{ quantity }} as double) * cast({{ m }}.unit_cost as double) * cast({{ m }}.rate as double)
+    * cast({{ f }}.base_numerator as double) / cast({{ f }}.base_denominator as double)
+{%- endmacro %}

@@ -17,13 +17,10 @@ gaps as (
 gapped as (
     select distinct position_key from gaps
 ),
-positions as (
-    select * from {{ ref('int_positions') }}
-),
 read_over as (
     select p.position_key, s.coverage_id, s.chain_no, s.base_no, s.observed_at, s.recording_id, s.batch_id,
            row_number() over (partition by p.position_key order by s.observed_at desc, s.recording_id desc) as newness
-    from positions p
+    from {{ ref('int_positions') }} p
     join gapped g on g.position_key = p.position_key
     join snapshots s on s.coverage_id = p.coverage_id
     left join gaps x
@@ -32,7 +29,7 @@ read_over as (
 ),
 covered as (
     select p.position_key, s.coverage_id, s.chain_no, s.base_no, s.observed_at, s.recording_id, s.batch_id
-    from positions p
+    from {{ ref('int_positions') }} p
     join ranked_snapshots s on s.coverage_id = p.coverage_id and s.newness = 1
     left join gapped g on g.position_key = p.position_key
     where g.position_key is null
@@ -71,14 +68,18 @@ observed as (
 ),
 movements as (
     {% if known -%}
-    select * from (
-        select *, row_number() over (
+    select position_key, quantity, booked_at from {{ ref('int_movements') }}
+    where recorded_at <= {{ known }} and not is_told_again and not is_voided and booked_at is not null
+    union all
+    select position_key, quantity, booked_at from (
+        select position_key, quantity, booked_at, is_voided, row_number() over (
             partition by organisation_id, identity
             order by modified_at desc nulls last, recorded_at desc, sequence desc, row_no desc) as newness
-        from {{ ref('int_movements') }} where recorded_at <= {{ known }}) versions
+        from {{ ref('int_movements') }} where recorded_at <= {{ known }} and is_told_again) versions
     where newness = 1 and not is_voided and booked_at is not null
     {%- else -%}
-    select * from {{ ref('int_movements') }} where is_current and not is_voided and booked_at is not null
+    select position_key, quantity, booked_at from {{ ref('int_movements') }}
+    where is_current and not is_voided and booked_at is not null
     {%- endif %}
 ),
 moved as (
@@ -93,7 +94,7 @@ final as (
            p.status, p.unit,
            cast(coalesce(o.quantity, 0) + coalesce(m.quantity, 0) as decimal(38,9)) as quantity,
            o.reserved, o.observed_at, m.moved_at, o.batch_id, o.row_no
-    from positions p
+    from {{ ref('int_positions') }} p
     left join observed o on o.position_key = p.position_key and o.newness = 1
     left join moved m on m.position_key = p.position_key
     where o.position_key is not null or m.position_key is not null

@@ -1,5 +1,6 @@
 -- The planted truth, one query per Parquet file; keys are the ones each mapping gives. A purchase was avoidable if at its order
-    -- date a sister held at least the quantity, own and unrestricted, beyond what she herself issued in the year before.
+    -- date a sister held at least the quantity, own and unrestricted, beyond what she herself issued in the year before; to the
+    -- thousandth. Rows stand in the order in which purchases are taken: by day, the largest first; from the sister with most to spare.
 -- table: source_materials
 select i.system, s.organisation, case i.system when 'songjian-k3' then cast(1000 + i.item_no as varchar) when 'wugang-odoo' then cast(100 + i.item_no as varchar)
     when 'baishi-jsh' then cast(600 + i.item_no as varchar) else i.code end as item_id, i.code as item_code, m.number, i.unit_word as unit, m.base_unit, i.num as numerator, i.den as denominator,
@@ -12,9 +13,9 @@ select i.system, s.organisation, case i.system when 'songjian-k3' then cast(1000
 from positions p join items i using (system, item_no) join places w on w.system = p.system and w.place_no = p.place_no join systems s on s.system = p.system
 -- table: avoidable_purchases
 with bought as (
-    select o.system, s.organisation, o.order_no, o.line_no, i.item_no, i.material, i.code as item_code, o.state, o.ordered_on, cast(o.ordered_on as timestamp) as moment,
-        cast(o.base_quantity as double) * i.num / i.den as quantity, i.price_cny, row_number() over (order by o.system, o.order_no, o.line_no) as n
-    from orders o join items i using (system, item_no) join systems s using (system) where o.state in ('open', 'closed')
+    select o.system, s.organisation, o.order_no, o.line_no, i.item_no, i.material, i.code as item_code, o.state, o.ordered_on, cast(o.ordered_on as timestamp) as moment, o.document, o.line,
+        round(cast(o.base_quantity as double) * i.num / i.den, 3) as quantity, i.price_cny, row_number() over (order by o.system, o.order_no, o.line_no) as n
+    from order_lines o join items i using (system, item_no) join systems s using (system) where o.state in ('open', 'closed')
 ), legs as (
     select s.organisation, i.material, at_local as moment, sum(q * factor) as change, sum(used * factor) as used from (
         select system, item_no, at_local, src_place as place, -cast(quantity as double) as q, case kind when 'issue' then cast(quantity as double) else 0 end as used from moves where src_place is not null and owner = ''
@@ -29,7 +30,8 @@ with bought as (
 ), held as (
     select a.*, r.held, r.used_so_far from asked a asof join running r on r.organisation = a.sister and r.material = a.material and r.moment <= a.moment
 ), spare as (
-    select h.*, h.held - (h.used_so_far - coalesce(r.used_so_far, 0)) as free from held h asof left join running r on r.organisation = h.sister and r.material = h.material and r.moment <= h.before
+    select h.*, round(h.held - (h.used_so_far - coalesce(r.used_so_far, 0)), 3) as free from held h asof left join running r on r.organisation = h.sister and r.material = h.material and r.moment <= h.before
 )
-select n, system, organisation, order_no, line_no, item_code, m.number, state, ordered_on, quantity, sister, round(free, 3) as free, round(quantity * spare.price_cny, 2) as value_cny
-from spare join materials m using (material) where free >= quantity order by ordered_on, n, free desc, sister
+select n, system, organisation, order_no, line_no, document, line, item_code, m.number, state, ordered_on, quantity, sister, free, round(quantity * spare.price_cny, 2) as value_cny
+from spare join materials m using (material) join (select organisation as giver, min(rank) as rank from systems group by all) on giver = sister
+where free >= quantity order by ordered_on, quantity desc, document, line, n, free desc, rank

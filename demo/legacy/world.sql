@@ -53,7 +53,13 @@ select system, dense_rank() over (partition by system order by ordered_on, suppl
     round(cost * factor, 4) as price, currency
 from units order by system, order_no, line_no;
 
-create view order_lines as select *, row_number() over (partition by system order by order_no, line_no) as n from orders;
+-- With what the systems call the order and its line.
+create view order_lines as
+select *, case system when 'qingyu-u8' then format('PO{:07d}', order_no) when 'songjian-k3' then format('POORD{:06d}', order_no) when 'wugang-odoo' then format('P{:05d}', order_no)
+        when 'baishi-jsh' then format('CGDD{:09d}', order_no) when 'kongxi-erpnext' then format('PUR-ORD-{:06d}', order_no) else format('PO{:06d}', order_no) end as document,
+    case when system in ('qingyu-u8', 'wugang-odoo') then cast(n as varchar) when system = 'baishi-jsh' then cast(5000000 + n as varchar)
+        when system = 'kongxi-erpnext' then md5('poi' || n)[:10] else cast(line_no as varchar) end as line
+from (select *, row_number() over (partition by system order by order_no, line_no) as n from orders);
 
 create table unit_words as
 select system, w, row_number() over (partition by system order by w) as n from (

@@ -1,4 +1,4 @@
-"""`hub build` makes the marts of the lake, `hub sql` reads them."""
+"""`hub build` makes the marts of the lake, `hub sql` reads them, `hub repair` mends what they show to differ."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import typer
@@ -14,8 +15,9 @@ from rich.table import Table
 from sqlalchemy import Engine
 
 from hub.cli.console import out, plainly, steps
-from hub.database import make_engine
-from hub.errors import Unavailable
+from hub.database import Tenancy, make_engine, unit_of_work
+from hub.errors import Unavailable, Unprocessable
+from hub.housekeeping import organisations
 from hub.settings import settings
 from hub.store import opened
 
@@ -72,6 +74,48 @@ def report(
         readable = reading.organisations_of(engine, organisation or ())
         with past.golden_as_of(engine, readable, past.Question(*instants)) as found:
             out.print(f"{reading.write(found, to):,} rows in {to}")
+
+
+def answer(organisation: UUID, report: UUID) -> None:
+    """Make the answer of a report that somebody asked for."""
+    from masterdata.reports.making import make
+
+    with plainly(), _engine() as engine:
+        make(engine, organisation, report)
+
+
+def repair(
+    position: Annotated[list[int] | None, typer.Argument(help="Ids of positions.")] = None,
+    of_build: Annotated[
+        str, typer.Option("--build", help="All that differed in this build: its id, or `latest`.")
+    ] = "",
+) -> None:
+    """Make positions anew from the facts of the ledger, then their sums and holdings."""
+    from masterdata.lake import build as building
+    from masterdata.lake import repair as repairs
+    from masterdata.materials import settling
+
+    with plainly(), _engine() as engine:
+        if bool(position) == bool(of_build):
+            raise Unprocessable("Name positions by their ids, or a build.")
+        build_id = building.last(engine).id if of_build == "latest" else _id(of_build)
+        with unit_of_work(engine, Tenancy(tuple(organisations(engine)))) as session:
+            done = (
+                repairs.repair_build(session, build_id, "command")
+                if build_id
+                else repairs.repair_positions(session, position or (), "command")
+            )
+        settling.settle(engine)
+    out.print(
+        f"[green]✓[/] {done.materials:,} materials made anew; {done.positions:,} positions were not what the facts say."
+    )
+
+
+def _id(said: str) -> UUID | None:
+    try:
+        return UUID(said) if said else None
+    except ValueError as error:
+        raise Unprocessable(f"{said} is not the id of a build.") from error
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`hub lake`: small files made into large ones, the lake moved to another place."""
+"""`hub lake`: small files made into large ones, the lake moved to another place or made anew."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from hub import lake
 from hub.cli.console import out, plainly, steps
 from hub.database import make_engine
+from hub.errors import Unavailable
 from hub.settings import settings
 from hub.store import opened
 
@@ -41,12 +42,14 @@ def append() -> None:
 
 @app.command("compact")
 def compact(table: Annotated[str, typer.Option(help="schema.table; default all.")] = "") -> None:
-    """Rewrite small files into few, sorted ones; let go snapshots older than a day that no publication needs, and files
-    that nothing names."""
+    """Rewrite small files into few, sorted ones; let go snapshots older than a day that no publication needs, files
+    that nothing names, and lineage of a month ago."""
     from hub.lake.catalog import names
+    from masterdata.lake import openlineage
     from masterdata.lake.build import pinned
 
     before = datetime.now(UTC) - OLD
+    openlineage.forget()
     with plainly(), _engine() as engine, steps() as report:
         every, keep = [table] if table else names(engine), pinned(engine)
         for number, name in enumerate(every):
@@ -67,3 +70,19 @@ def migrate(url: Annotated[str, typer.Argument(help="file:///folder or s3://buck
     for one in moved:
         out.print(f"  {one.name:<40}{one.rows:>14,} rows {one.files:>8,} files {one.size / 2**20:>10,.1f} MiB")
     out.print(f"[green]✓[/] {len(moved)} tables are at {url}. Now set HUB_LAKE_URL={url} and start the hub again.")
+
+
+@app.command("rebuild")
+def rebuild() -> None:
+    """Make the lake anew from landed bodies, where its folder is lost, was moved, or bronze is damaged; then build."""
+    from masterdata.lake import build as building
+    from masterdata.lake.rebuild import rebuild as make_anew
+
+    with plainly(), _engine() as engine, steps() as report:
+        report("bronze, from landed bodies", 0.0)
+        out.print(f"[green]✓[/] {make_anew(engine):,} batches read again.")
+        try:
+            building.build(engine, report, "command")
+        except building.BuildFailed as error:
+            raise Unavailable(str(error)) from error
+    out.print("[green]✓[/] The marts are published anew.")

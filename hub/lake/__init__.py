@@ -10,8 +10,9 @@ from hub.lake.tables import TableSpec
 
 if TYPE_CHECKING:
     from hub.lake.catalog import ensure, snapshots
+    from hub.lake.files import connect_file
     from hub.lake.move import migrate
-    from hub.lake.read import EVERYONE, Everyone, connect
+    from hub.lake.read import EVERYONE, Everyone, connect, copy_to
     from hub.lake.upkeep import compact, expire, remove_orphans
     from hub.lake.write import append, overwrite, was_appended
 
@@ -22,6 +23,8 @@ __all__ = [
     "append",
     "compact",
     "connect",
+    "connect_file",
+    "copy_to",
     "ensure",
     "expire",
     "migrate",
@@ -33,8 +36,9 @@ __all__ = [
 
 _HOME = {
     "catalog": ("ensure", "snapshots"),
+    "files": ("connect_file",),
     "move": ("migrate",),
-    "read": ("EVERYONE", "Everyone", "connect"),
+    "read": ("EVERYONE", "Everyone", "connect", "copy_to"),
     "upkeep": ("compact", "expire", "remove_orphans"),
     "write": ("append", "overwrite", "was_appended"),
 }

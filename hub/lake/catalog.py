@@ -4,7 +4,7 @@ commit on the connection that holds the table's lock."""
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from pyiceberg.table.snapshots import Snapshot
 from pyiceberg.table.sorting import SortField, SortOrder
 from pyiceberg.table.update import AddSnapshotUpdate, TableRequirement, TableUpdate
 from pyiceberg.transforms import IdentityTransform
+from pyiceberg.typedef import Identifier
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
@@ -44,6 +45,11 @@ PROPERTIES = {
     "write.parquet.compression-codec": "zstd",
     "write.parquet.row-group-limit": "122880",
 }
+LOST = (
+    "The files of the lake's table {} are not where they were written: {}. Put the folder back, or make the lake anew"
+    " with `hub lake rebuild`: moved or copied to another place it cannot be read."
+)
+_DROP = text("delete from iceberg_tables where catalog_name = 'lake' and table_namespace || '.' || table_name = :name")
 _LOCK = text("select pg_advisory_lock(hashtextextended('lake ' || :name, 0))")
 _PATIENCE = text("set local lock_timeout = '15min'")
 _NAMES = text(
@@ -86,6 +92,12 @@ class Catalog(SqlCatalog):
         self.engine = engine
         self.holder = holder
         self._schema_version = "v1"
+
+    def load_table(self, identifier: str | Identifier) -> Table:
+        try:
+            return super().load_table(identifier)
+        except FileNotFoundError as error:
+            raise Unavailable(LOST.format(".".join(self.identifier_to_tuple(identifier)), error.filename)) from error
 
     def table(self, name: str) -> Table:
         try:
@@ -204,8 +216,21 @@ def snapshots(engine: Engine) -> dict[str, int]:
     return {name: snapshot.snapshot_id for name, snapshot in current.items() if snapshot is not None}
 
 
+def drop(engine: Engine, tables: Sequence[str], also: Callable[[Connection], None] = lambda _: None) -> None:
+    """Forget tables, in one transaction with what `also` does on its connection. Their files stay where they are until
+    orphans are removed from a table of the same name; tokens stay known."""
+    with writing(engine, *tables) as catalog:
+        holder = catalog.held()
+        with holder.begin():
+            for name in tables:
+                holder.execute(_DROP, {"name": name})
+            also(holder)
+
+
 def ensure(engine: Engine, spec: TableSpec) -> None:
     """Make the table if it is missing; add columns the spec has gained. Raises Conflict for any other difference."""
+    if _is_there(Catalog(engine), spec):
+        return
     namespace = spec.name.split(".")[0]
     with writing(engine, namespace) as catalog:
         if not catalog.namespace_exists(namespace):
@@ -222,6 +247,15 @@ def ensure(engine: Engine, spec: TableSpec) -> None:
             with table.update_schema() as update:
                 for field in fresh:
                     update.add_column(field.name, field.field_type)
+
+
+def _is_there(catalog: Catalog, spec: TableSpec) -> bool:
+    """With every column of the spec: nothing is to be written. Raises Conflict where it is another table."""
+    if not catalog.table_exists(spec.name):
+        return False
+    table = catalog.table(spec.name)
+    _refuse_changes(table, spec, catalog._convert_schema_if_needed(spec.schema))
+    return set(spec.schema.names) <= set(table.schema().column_names)
 
 
 def _create(catalog: Catalog, spec: TableSpec) -> None:

@@ -3,7 +3,6 @@ organisations the reader may read; foreign SQL runs on a locked one, on which no
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
@@ -35,8 +34,8 @@ from sqlalchemy import Engine
 
 from hub.errors import NotFound, Unprocessable
 from hub.lake.catalog import SHARED, Catalog, names
+from hub.lake.files import database, fence, literal
 from hub.lake.tables import NAME, ORGANISATION, WORD, TableSpec, name_of
-from hub.settings import settings
 
 
 class Everyone(Enum):
@@ -82,7 +81,7 @@ def connect(
     fenced nor shared."""
     catalog = Catalog(engine)
     wanted = [name_of(table) for table in tables] if tables is not None else names(engine)
-    with _database(memory) as db:
+    with database(memory) as db:
         for name in wanted:
             table = catalog.table(name)
             if _is_open(table, readable):
@@ -92,24 +91,6 @@ def connect(
         for lock in LOCKS if locked else ():
             db.execute(lock)
         yield db
-
-
-@contextmanager
-def _database(memory: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    home = settings().home / "tmp"
-    home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="lake-", dir=home) as folder:
-        config: dict[str, Any] = {
-            "memory_limit": memory,
-            "temp_directory": folder,
-            "threads": 2,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "python_enable_replacements": False,
-        }
-        with duckdb.connect(config=config) as db:
-            db.execute("set TimeZone = 'UTC'")
-            yield db
 
 
 def _is_open(table: Table, readable: Sequence[UUID] | Everyone) -> bool:
@@ -168,7 +149,8 @@ class Selection:
         return PyArrowFileIO.parse_location(task.file.file_path, self.table.io.properties)
 
     def sql(self) -> str:
-        """For DuckDB to read the files itself; columns by their field ids, so that renamed and added ones are right."""
+        """For DuckDB to read the files itself. Columns by their field ids where the table's schema was ever another, so
+        that renamed and added ones are right; by their names else, for then DuckDB knows how many rows there are."""
         fields = [(field, duck_type(field.field_type)) for field in self.schema.fields]
         if not self.tasks:
             return f"select {', '.join(f'null::{kind} as {quoted(field.name)}' for field, kind in fields)} where false"
@@ -177,9 +159,10 @@ class Selection:
             f"{field.field_id}: {{name: {literal(field.name)}, type: {literal(kind)}, default_value: null}}"
             for field, kind in fields
         )
-        listed = f"read_parquet([{files}], schema = map {{{known}}}, hive_partitioning = false)"
-        fence = "" if self.only is None else f" where {ORGANISATION} in ({', '.join(map(literal, self.only))})"
-        return f"select * from {listed}{fence}"
+        schema = "" if len(self.table.schemas()) == 1 else f", schema = map {{{known}}}"
+        names = ", ".join(quoted(field.name) for field, _ in fields)
+        listed = f"read_parquet([{files}]{schema}, hive_partitioning = false)"
+        return f"select {names} from {listed}{fence(self.only)}"
 
     def dataset(self) -> ds.Dataset:
         """Files read by column names, with filters pushed down into them; rows past the fence filtered out."""
@@ -217,6 +200,19 @@ def relation(db: duckdb.DuckDBPyConnection, name: str, rows: Selection, *, locke
     return f"select * from {source}"
 
 
+def copy_to(
+    db: duckdb.DuckDBPyConnection, engine: Engine, table: TableSpec, snapshot_id: int | None, ids: Sequence[str]
+) -> None:
+    """The table's rows, all organisations', under its name in a database of the hub's own: a view of the files where
+    they lie on this machine, else a copy. Columns of `ids` become UUIDs."""
+    name = table.name
+    rows = Selection(Catalog(engine).table(name), None, snapshot_id)
+    casts = ", ".join(f"cast({column} as uuid) as {column}" for column in table.schema.names if column in ids)
+    kind = "view" if rows.is_plain and rows.is_local else "table"
+    db.execute(f"create schema if not exists {name.partition('.')[0]}")
+    db.execute(f"create {kind} {name} as select * replace ({casts}) from ({relation(db, name, rows)})")
+
+
 def _in(organisations: Sequence[str]) -> BooleanExpression:
     return In(ORGANISATION, organisations)  # type: ignore[call-arg, arg-type, misc]
 
@@ -227,7 +223,3 @@ def duck_type(kind: IcebergType) -> str:
 
 def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-def literal(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

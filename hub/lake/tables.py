@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+# What DuckDB may put on disk when it lacks memory: an unlucky query must not fill it.
+SPILL = "20GB"
 ORGANISATION = "organisation_id"
 NAME = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*")
 WORD = re.compile(r"[a-z][a-z0-9_]*")

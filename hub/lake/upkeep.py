@@ -16,8 +16,10 @@ from pyiceberg.manifest import DataFile
 from pyiceberg.table import FileScanTask, Table
 from sqlalchemy import Engine
 
-from hub.lake.catalog import columns, writing
-from hub.lake.read import Selection, _database, relation
+from hub.errors import HubError
+from hub.lake.catalog import Catalog, columns, writing
+from hub.lake.files import database
+from hub.lake.read import Selection, relation
 from hub.lake.tables import TableSpec, name_of
 from hub.lake.write import data_files, replace_files
 
@@ -65,7 +67,7 @@ def _small(table: Table) -> dict[Partition, list[FileScanTask]]:
 def _sorted(table: Table, tasks: Sequence[FileScanTask]) -> Iterator[pa.Table]:
     """Rows of the files in the table's order, one new file's worth at a time."""
     order = ", ".join(columns(table, table.sort_order().fields)) or "all"
-    with _database(MEMORY) as db:
+    with database(MEMORY) as db:
         found = relation(db, ".".join(table.name()), Selection(table, tasks=tasks))
         batches: list[pa.RecordBatch] = []
         for batch in db.sql(f"{found} order by {order}").to_arrow_reader(BATCH_ROWS):
@@ -119,6 +121,14 @@ def named_files(table: Table) -> Iterator[str]:
                 seen.add(manifest.manifest_path)
                 yield manifest.manifest_path
                 yield from (entry.data_file.file_path for entry in manifest.fetch_manifest_entry(table.io))
+
+
+def is_readable(engine: Engine, table: TableSpec | str) -> bool:
+    """Whether the table's metadata can be read whole: what it needs to be written anew."""
+    try:
+        return bool(list(named_files(Catalog(engine).table(name_of(table)))))
+    except (HubError, OSError, ValueError, EOFError):
+        return False
 
 
 def filesystem(io: object, location: str) -> pyarrow.fs.FileSystem:

@@ -19,6 +19,7 @@ MODELS = (
     "masterdata.materials.models",
     "masterdata.golden.models",
     "masterdata.lake.models",
+    "masterdata.reports.models",
 )
 
 for name in MODELS:

@@ -15,17 +15,19 @@ from masterdata.golden.schemas import HolderCell, InventoryRow
 _RIGHT = '<svg class="i" aria-hidden="true"><use href="#i-right"/></svg>'
 
 
-def rows(items: Sequence[InventoryRow], say: Speaker, names: Directory) -> Markup:
+def rows(items: Sequence[InventoryRow], say: Speaker, names: Directory, query: str = "") -> Markup:
     """One `<tr>` each, its cells in the order of the list's head: material, codes, holders, on hand, available, in
-    transit, unit, value, oldest source."""
+    transit, unit, value, oldest source. `query` goes with every link, such as the moment looked back at."""
     marks, show = Marks(say), escape(say.t("展开持有方", "Show holders"))
-    return Markup("\n").join(_row(row, say, marks, names, show) for row in items)
+    return Markup("\n").join(_row(row, say, marks, names, (show, query and f"?{query}")) for row in items)
 
 
-def _row(row: InventoryRow, say: Speaker, marks: Marks, names: Directory, show: str) -> Markup:
-    link, age, stock = f"/materials/{row.number}", row.age, row.stock
+def _row(row: InventoryRow, say: Speaker, marks: Marks, names: Directory, more: tuple[str, str]) -> Markup:
+    age, stock, (show, query) = row.age, row.stock, more
+    link = f"/materials/{row.number}"
+    opened, spread = escape(f"{link}{query}"), escape(f"{link}/holders{query}")
     unit, decimals = names.unit(say, stock.unit), names.decimals(stock.unit)
-    cell = marks.asking(age, f"{link}/positions")
+    cell = marks.asking(age, f"{link}/positions{query}")
     in_transit = '<td class="r muted">0</td>'
     if stock.in_transit:
         in_transit = f'<td class="n"{marks.line(age)}>{say.number(stock.in_transit, decimals)}</td>'
@@ -34,15 +36,16 @@ def _row(row: InventoryRow, say: Speaker, marks: Marks, names: Directory, show: 
         for part in row.apart
     )
     is_part = age.main_ratio is not None and age.ratio is not None and age.main_ratio < age.ratio
+    aged = '<td class="muted">—</td>' if query else f"<td>{marks.sla(age, is_part)}</td>"
     return Markup(  # noqa: S704 - numbers, marks and what is escaped here
         f'<tr data-row data-material="{row.number}"><td class="name"><div class="nm">'
-        f'<a class="tw" role="button" aria-expanded="false" data-expand="{link}/holders" href="{link}"'
+        f'<a class="tw" role="button" aria-expanded="false" data-expand="{spread}" href="{opened}"'
         f' aria-label="{show}">{_RIGHT}</a>{marks.stamp(row.identity)}'
-        f"{marks.name(row.name_zh, row.name_en, link, row.number)}</div></td>"
+        f"{marks.name(row.name_zh, row.name_en, link + query, row.number)}</div></td>"
         f'<td class="r soft">{row.codes}</td><td>{_holders(row.holders, say, names)}</td>'
         f"{cell(stock.on_hand, unit, decimals)}{cell(stock.available, unit, decimals)}{in_transit}"
         f'<td class="soft nb">{escape(unit)}{apart}</td>{cell(row.value.amount, row.value.currency, 0)}'
-        f"<td>{marks.sla(age, is_part)}</td></tr>"
+        f"{aged}</tr>"
     )
 
 

@@ -22,6 +22,8 @@ from masterdata.golden import listing, plots, service
 from masterdata.golden.records import MovementQuery
 from masterdata.golden.schemas import InventoryQuery, Moment
 from masterdata.lake import service as lake
+from masterdata.reports import looking
+from masterdata.reports import service as reports
 from masterdata.words import STOCKS, TABLES, word
 
 router = APIRouter(include_in_schema=False)
@@ -53,7 +55,7 @@ def _words(say: Speaker, names: Directory) -> dict[str, Any]:
         "options": lambda table: [(key, say.pick(*pair)) for key, pair in TABLES[table].items()],
         "class_options": lambda counted: [(key, f"{key} ({number})") for key, number in counted],
         "org_options": org_options,
-        "rows": lambda items: listing.rows(items, say, names),
+        "rows": lambda items, query="": listing.rows(items, say, names, query),
     }
 
 
@@ -68,6 +70,8 @@ class Filters:
     status: Text = ""
     sort: Text = "value"
     dir: Text = "desc"
+    as_of: Text = ""
+    known_at: Text = ""
     after: Cursor = None
 
     @property
@@ -89,7 +93,8 @@ class Filters:
 
     def address(self, **changes: str | None) -> str:
         fields: dict[str, str | None] = {"q": self.q, "org": self.org, "class": self.klass, "state": self.state}
-        fields |= {"status": self.status, "sort": self.sort, "dir": self.dir, **changes}
+        fields |= {"status": self.status, "sort": self.sort, "dir": self.dir}
+        fields |= {"as_of": self.as_of, "known_at": self.known_at, **changes}
         return urlencode({k: v for k, v in fields.items() if v})
 
     def export(self, form: str) -> str:
@@ -112,6 +117,10 @@ class Past:
 
     as_of: Text = ""
     known_at: Text = ""
+
+    @property
+    def query(self) -> str:
+        return urlencode({k: v for k, v in (("as_of", self.as_of), ("known_at", self.known_at)) if v})
 
     def moment(self, say: Speaker) -> Moment:
         return Moment(_instant(self.as_of, say), _instant(self.known_at, say))
@@ -150,18 +159,29 @@ def _systems(session: SessionDep) -> list[Any]:
 
 
 @router.get("/inventory")
-def inventory_page(request: Request, session: SessionDep, me: CanReadInventory, filters: FiltersDep) -> Response:
-    query = filters.query(me.locale)
+def inventory_page(
+    request: Request, session: SessionDep, me: CanReadInventory, filters: FiltersDep, past: PastDep
+) -> Response:
+    query, moment = filters.query(me.locale), past.moment(speaker(me.locale, me.zone))
+    common = {"filters": filters, "facets": service.list_facets(session), "months": reports.months(session)}
+    if not moment.is_live:
+        return shown(request, session, me, "inventory.html", **common, **looking.shown_past(session, moment, query))
     return shown(
-        request, session, me, "inventory.html", filters=filters, page=service.list_inventory(session, query),
-        totals=service.get_totals(session, query), facets=service.list_facets(session),
+        request, session, me, "inventory.html", **common, page=service.list_inventory(session, query),
+        totals=service.get_totals(session, query),
     )  # fmt: skip
 
 
 @router.get("/inventory/rows")
-def inventory_rows(request: Request, session: SessionDep, me: CanReadInventory, filters: FiltersDep) -> Response:
+def inventory_rows(
+    request: Request, session: SessionDep, me: CanReadInventory, filters: FiltersDep, past: PastDep
+) -> Response:
     """More rows of the list, to be put below those shown."""
-    page = service.list_inventory(session, filters.query(me.locale))
+    query, moment = filters.query(me.locale), past.moment(speaker(me.locale, me.zone))
+    if not moment.is_live:
+        values = looking.shown_past(session, moment, query)
+        return shown(request, session, me, "inventory-rows.html", filters=filters, **values)
+    page = service.list_inventory(session, query)
     return shown(request, session, me, "inventory-rows.html", filters=filters, page=page)
 
 
@@ -177,17 +197,19 @@ def material_page(
     decimals = directory(session, me).decimals(material.unit)
     return shown(
         request, session, me, "material.html", material=material, held=material.holders, past=moment, wanted=past,
-        wanted_query=urlencode({k: v for k, v in (("as_of", past.as_of), ("known_at", past.known_at)) if v}),
+        wanted_query=past.query,
         movements=service.list_movements(session, MovementQuery(number=number, limit=12)).items,
         chart=plots.history(session, number, moment, say, decimals), ageing=lake.get_ageing(session, number),
     )  # fmt: skip
 
 
 @router.get("/materials/{number}/holders")
-def holders_rows(request: Request, session: SessionDep, me: CanReadInventory, number: Number) -> Response:
+def holders_rows(
+    request: Request, session: SessionDep, me: CanReadInventory, number: Number, past: PastDep
+) -> Response:
     """Who holds it, as rows below the material's own in the list."""
-    held = service.get_holders(session, number)
-    return shown(request, session, me, "holders-rows.html", held=held)
+    held = service.get_holders(session, number, past.moment(speaker(me.locale, me.zone)))
+    return shown(request, session, me, "holders-rows.html", held=held, wanted_query=past.query)
 
 
 @router.get("/materials/{number}/positions")

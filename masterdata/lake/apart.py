@@ -18,20 +18,21 @@ APPEND, BUILD, UPKEEP = "masterdata.lake.append", "masterdata.lake.build", "mast
 
 def append(_: Engine) -> None:
     """Bring applied batches into bronze."""
-    _run("lake", "append")
+    run("lake", "append")
 
 
 def build(_: Engine, reason: str = "schedule") -> None:
     """Build and publish the marts; a build that fails has said so in its own row."""
-    _run("build", "--reason", reason)
+    run("build", "--reason", reason)
 
 
 def upkeep(_: Engine) -> None:
     """Compact tables, let old snapshots go and what nobody names any more."""
-    _run("lake", "compact")
+    run("lake", "compact")
 
 
-def _run(*arguments: str) -> None:
+def run(*arguments: str) -> None:
+    """A command of the hub; one that fails is told in the log."""
     done = subprocess.run(
         [sys.executable, "-m", "hub", *arguments],
         stdin=subprocess.DEVNULL,

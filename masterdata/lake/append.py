@@ -23,6 +23,7 @@ from hub import lake
 from hub.columns import new_id
 from hub.database import Tenancy, set_tenancy, unit_of_work
 from hub.housekeeping import organisations
+from hub.lake.tables import SPILL
 from hub.settings import settings
 from masterdata.intake import landing
 from masterdata.lake import bodies, bronze
@@ -240,6 +241,7 @@ def _config(folder: str) -> dict[str, Any]:
         "memory_limit": MEMORY,
         "threads": THREADS,
         "temp_directory": folder,
+        "max_temp_directory_size": SPILL,
         "preserve_insertion_order": False,
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,

@@ -24,8 +24,9 @@ from hub.columns import new_id
 from hub.database import NOBODY, Tenancy, set_tenancy, unit_of_work
 from hub.errors import Conflict, NotFound
 from hub.housekeeping import organisations
+from hub.lake.tables import SPILL
 from hub.settings import settings
-from masterdata.lake import append, bronze, checks, pins, publish, reconcile, transform, verify
+from masterdata.lake import append, bronze, checks, marts, openlineage, pins, publish, reconcile, transform, verify
 from masterdata.lake.models import Build, BuildFinding
 from masterdata.materials import settling
 
@@ -84,6 +85,7 @@ class _Run:
     known_at: datetime | None = None
     snapshots: dict[str, int] = field(default_factory=dict)
     queries: dict[str, Any] = field(default_factory=dict)
+    outcomes: list[transform.Outcome] = field(default_factory=list)
 
     @property
     def file(self) -> Path:
@@ -101,7 +103,12 @@ class _Run:
     @contextmanager
     def opened(self) -> Iterator[duckdb.DuckDBPyConnection]:
         spill = str(self.folder / "spill")
-        config: dict[str, Any] = {"memory_limit": transform.MEMORY, "threads": 2, "temp_directory": spill}
+        config: dict[str, Any] = {
+            "memory_limit": transform.MEMORY,
+            "threads": 2,
+            "temp_directory": spill,
+            "max_temp_directory_size": SPILL,
+        }
         with duckdb.connect(str(self.file), config=config) as db:
             db.execute("set TimeZone = 'UTC'")
             yield db
@@ -123,7 +130,8 @@ def build(engine: Engine, tell: Tell = lambda *_: None, reason: str = "") -> UUI
     with _alone(engine):
         run = _begin(engine, tell, reason)
         try:
-            _work(run)
+            with openlineage.told(run):
+                _work(run)
         except Exception as error:
             _fail(run, error)
             raise
@@ -174,7 +182,8 @@ def _work(run: _Run) -> None:
         run.known_at = pins.pin(run.engine, run.everyone, db, run.folder)
     with run.step("bronze"):
         append.append_pending(run.engine)
-        _load(run)
+        with run.opened() as db:
+            run.snapshots = load(run.engine, db)
     with run.step("bronze_checks"), run.opened() as db:
         pins.place(run.engine, run.everyone, db, run.folder)
         _check(run, db, "bronze")
@@ -186,24 +195,32 @@ def _work(run: _Run) -> None:
         with run.step("reconcile"):
             _reconcile(run, db)
         with run.step("lake"):
-            published = publish.to_lake(run.engine, db, run.id)
-            run.snapshots |= published
-            run.figures["sums"] = verify.sums(db, sorted(published))
+            run.figures["sums"] = verify.sums(db, sorted(spec.name for spec in publish.tables(db)))
+            run.snapshots |= publish.to_lake(run.engine, db, run.id, _standing(run))
         with run.step("readers"):
             publish.to_readers(run.engine, db, run.id, run.everyone, run.said())
     _keep_findings(run)
 
 
-def _load(run: _Run) -> None:
-    """Bronze, as it is now, into the build's file; ids as they are."""
-    held = lake.snapshots(run.engine)
-    run.snapshots = {spec.name: held.get(spec.name, publish.EMPTY) for spec in bronze.TABLES.values()}
-    with lake.connect(run.engine, lake.EVERYONE, held, list(bronze.TABLES.values())) as db:
-        db.execute(f"attach '{run.file}' as build")
-        db.execute("create schema build.bronze")
-        for spec in bronze.TABLES.values():
-            ids = ", ".join(f"cast({name} as uuid) as {name}" for name in spec.schema.names if name in IDS)
-            db.execute(f"create table build.{spec.name} as select * replace ({ids}) from {spec.name}")
+def _standing(run: _Run) -> dict[str, int]:
+    """Tables of the current build that hold what this one would write, whole: the snapshots by name."""
+    damaged = {found.name for found in run.findings if found.kind == "damage"}
+    with unit_of_work(run.engine, NOBODY) as session:
+        before = current(session)
+        if before is None:
+            return {}
+        same = (
+            name for name, known in run.figures["sums"].items() if before.figures.get("sums", {}).get(name) == known
+        )
+        return {name: before.snapshots[name] for name in same if name not in damaged}
+
+
+def load(engine: Engine, db: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Bronze, as it is now, in a build's file, ids as they are; its snapshots."""
+    held = lake.snapshots(engine)
+    for spec in bronze.TABLES.values():
+        lake.copy_to(db, engine, spec, held.get(spec.name), IDS)
+    return {spec.name: held.get(spec.name, publish.EMPTY) for spec in bronze.TABLES.values()}
 
 
 def _check(run: _Run, db: duckdb.DuckDBPyConnection, stage: str) -> None:
@@ -220,7 +237,7 @@ def _models(run: _Run) -> None:
         "group_currency": settings().group_currency,
         "today": str((run.known_at or datetime.now(UTC)).astimezone(ZoneInfo(settings().zone)).date()),
     }
-    outcomes = transform.run(run.file, run.folder, variables)
+    run.outcomes = outcomes = transform.run(run.file, run.folder, variables)
     run.checks += [
         {
             "name": o.name,
@@ -233,11 +250,23 @@ def _models(run: _Run) -> None:
         for o in outcomes
     ]
     run.findings += [Finding(None, o.kind, o.name, dict(row)) for o in outcomes for row in o.rows]
-    *views, question = transform.questions(run.file, run.folder, variables, QUESTION)
-    run.queries = {"views": views, "question": question[1]}
+    run.queries = _questions(run, variables)
     broken = [o.name for o in outcomes if not o.is_good and o.status != "skipped"]
     if broken:
         raise BuildFailed(f"Not published: {', '.join(broken)}.")
+
+
+def _questions(run: _Run, variables: dict[str, str]) -> dict[str, Any]:
+    """The compiled question of the past, the marts that are views, and the views they stand on: compiled again where
+    the project or the day is another."""
+    project = transform.checksum(*variables.values())
+    with unit_of_work(run.engine, NOBODY) as session:
+        before = current(session)
+        if before and before.queries.get("project") == project:
+            return dict(before.queries)
+    compiled = transform.questions(run.file, run.folder, variables, QUESTION, *marts.views())
+    views = [(name, query) for name, query in compiled if "." in name and name not in pins.KEPT]
+    return {"project": project, "views": views, "question": dict(compiled)[QUESTION]}
 
 
 def _reconcile(run: _Run, db: duckdb.DuckDBPyConnection) -> None:

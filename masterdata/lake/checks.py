@@ -80,12 +80,14 @@ RULES: tuple[Rule, ...] = (
         "history_ends_at_today",
         "gold",
         """select count(*) from silver.int_positions_current c
-           left join (select position_key, quantity from gold.stock_history where valid_to is null) h
+           left join (select position_key, quantity from gold.stock_history
+                      where valid_to is null and known_to is null) h
              on h.position_key = c.position_key
            where coalesce(h.quantity, 0) <> c.quantity""",
         0,
         """select c.item_id, c.place_id, c.quantity, h.quantity as history from silver.int_positions_current c
-           left join (select position_key, quantity from gold.stock_history where valid_to is null) h
+           left join (select position_key, quantity from gold.stock_history
+                      where valid_to is null and known_to is null) h
              on h.position_key = c.position_key
            where coalesce(h.quantity, 0) <> c.quantity""",
     ),

@@ -20,7 +20,6 @@ __all__ = ["ORDER", "definitions", "documents", "rows", "specs"]
 ORDER: Mapping[str, tuple[str, ...]] = {
     "golden_inventory": ("golden_id", "material_id"),
     "stock_history": ("material_id", "position_key", "valid_from"),
-    "stock_movements": ("material_id", "occurred_at"),
 }
 _TYPES = {
     "bigint": pa.int64(),
@@ -42,8 +41,14 @@ def documents() -> dict[str, dict[str, Any]]:
 
 @cache
 def specs() -> dict[str, TableSpec]:
-    """Every mart as a table of the lake, by name."""
-    return {name: _spec(name, model) for name, model in documents().items()}
+    """Every mart that is a table of the lake, by name; the others are views over it."""
+    tables = {name: model for name, model in documents().items() if not model.get("config")}
+    return {name: _spec(name, model) for name, model in tables.items()}
+
+
+def views() -> list[str]:
+    """Names of the marts that are views."""
+    return [name for name, model in documents().items() if model.get("config")]
 
 
 def _spec(name: str, model: Mapping[str, Any]) -> TableSpec:

@@ -11,9 +11,9 @@ from fastapi.responses import RedirectResponse
 
 from hub.formats import Speaker, speaker
 from hub.paging import cut, decode
-from identity.access import CanReadFeeds, CanReadInventory, CanStartBuilds, SessionDep
+from identity.access import CanReadFeeds, CanReadInventory, CanRepairStock, CanStartBuilds, SessionDep
 from masterdata.golden.pages import Cursor, shown
-from masterdata.lake import grades, plots, service, trends
+from masterdata.lake import grades, plots, repair, service, trends
 
 router = APIRouter(include_in_schema=False)
 
@@ -51,6 +51,13 @@ def build_page(
         request, session, me, "build.html", detail=detail, build=detail.build, findings=findings, following=following,
         figure=lambda told: figure(told, say), picture=plots.models(say, broken),
     )  # fmt: skip
+
+
+@router.post("/builds/{build_id}/repair")
+def repair_build(session: SessionDep, by: CanRepairStock, build_id: UUID) -> Response:
+    """Stock that differs, made anew from its facts."""
+    done = repair.repair_build(session, build_id, str(by.id))
+    return RedirectResponse(f"/builds/{build_id}?repaired={done.positions}#findings", 303)
 
 
 def figure(told: str | None, say: Speaker) -> str:

@@ -44,8 +44,6 @@ def golden_as_of(
     if known and reached and known > reached:
         raise Unprocessable(f"The lake knows what was recorded until {reached.isoformat()}. Build it first.")
     with published(engine, readable) as db:
-        for name, query in queries["views"]:
-            db.execute(f"create schema if not exists {name.split('.')[0]}; create view {name} as {query}")
         rate_day = asked.as_of.astimezone(ZoneInfo(settings().zone)).date()
         given = {"as_of": asked.as_of, "known_at": known, "rate_day": rate_day}
         yield db.sql(queries["question"], params=given).to_arrow_reader(10_000)

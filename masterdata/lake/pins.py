@@ -72,10 +72,11 @@ LIVE: Mapping[str, str] = {
 }
 # Where bronze keeps each batch: known once it does, and never changed.
 PLACED = "select organisation_id, batch_id, sequence, chain_no, base_no from bronze_batch where is_written"
-# What questions of the past need beside bronze.
+# What questions of the past and the marts that are views need beside bronze.
 KEPT = (
-    "batches", "placed", "source_materials", "golden_materials", "links", "units", "source_units", "material_units",
-    "unit_costs", "exchange_rates",
+    "pinned.batches", "pinned.placed", "pinned.source_materials", "pinned.golden_materials", "pinned.links",
+    "pinned.units", "pinned.source_units", "pinned.material_units", "pinned.unit_costs", "pinned.exchange_rates",
+    "silver.int_movement_versions", "silver.int_materials", "silver.int_factors",
 )  # fmt: skip
 _MISSING = """
     select count(*) from pinned.batches b
@@ -85,6 +86,7 @@ _ARROW = {
     "BIGINT": pa.int64(),
     "INTEGER": pa.int32(),
     "DOUBLE": pa.float64(),
+    "HUGEINT": pa.decimal128(38, 0),
     "DATE": pa.date32(),
     "DECIMAL(38,9)": pa.decimal128(38, 9),
     "TIMESTAMP WITH TIME ZONE": pa.timestamp("us", "UTC"),
@@ -131,9 +133,9 @@ def specs(db: duckdb.DuckDBPyConnection) -> list[TableSpec]:
 
 
 def _spec(db: duckdb.DuckDBPyConnection, name: str) -> TableSpec:
-    described = db.execute(f"describe pinned.{name}").fetchall()
+    described = db.execute(f"describe {name}").fetchall()
     schema = pa.schema([(column, _ARROW.get(kind, pa.string())) for column, kind, *_ in described])
-    return TableSpec(f"pinned.{name}", schema, is_shared=ORGANISATION not in schema.names)
+    return TableSpec(name, schema, is_shared=ORGANISATION not in schema.names)
 
 
 def _copy(connection: psycopg.Connection, db: duckdb.DuckDBPyConnection, path: Path, what: tuple[str, str]) -> None:

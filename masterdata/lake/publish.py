@@ -3,8 +3,10 @@ PostgreSQL serves and the pointer to the build. A reader sees one build or the o
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +16,8 @@ from sqlalchemy import Engine, text
 
 from hub import lake
 from hub.database import Tenancy, set_tenancy, unit_of_work
+from hub.lake.tables import TableSpec
+from hub.settings import settings
 from masterdata.intake.writing import driver
 from masterdata.lake import marts, pins
 from masterdata.lake.models import Build
@@ -43,19 +47,42 @@ SERVED: Mapping[str, str] = {
             from gold.inventory_ageing group by material_id, unit) a
           on a.material_id = c.material_id and a.unit = c.unit""",
 }
+KEYS: Mapping[str, str] = {
+    "mart_month": "month",
+    "mart_feed": "coverage_id, stream",
+    "mart_material": "material_id, unit",
+}
+# Most rows are what they were: only the others are written.
+_GONE = """
+    delete from {table} where organisation_id = %(organisation)s and ({key}) in (
+        select {key} from (
+            select * from {table} where organisation_id = %(organisation)s
+            except select * from served_{table}) changed)"""
+_FRESH = """
+    insert into {table} select * from served_{table} where organisation_id = %(organisation)s
+    except select * from {table} where organisation_id = %(organisation)s"""
 # In the place of a snapshot: the table has never held a row.
 EMPTY = 0
+BLOCK = 1 << 20
 _STEP_DOWN = text("update build set is_current = false where is_current")
 
 
-def to_lake(engine: Engine, db: duckdb.DuckDBPyConnection, build_id: UUID) -> dict[str, int]:
-    """Replace every mart in the lake, and the inputs that questions of the past need; the snapshots that hold this
+def tables(db: duckdb.DuckDBPyConnection) -> list[TableSpec]:
+    """What a build's file gives to the lake: every mart, and the inputs that questions of the past need."""
+    return [*marts.specs().values(), *pins.specs(db)]
+
+
+def to_lake(
+    engine: Engine, db: duckdb.DuckDBPyConnection, build_id: UUID, standing: Mapping[str, int]
+) -> dict[str, int]:
+    """Replace every table but those `standing`, which hold the same rows already; the snapshots that hold this
     build."""
-    specs = [*marts.specs().values(), *pins.specs(db)]
+    specs = tables(db)
     for spec in specs:
-        lake.ensure(engine, spec)
-        lake.overwrite(engine, spec, marts.rows(db, spec), build_id)
-    held = lake.snapshots(engine)
+        if spec.name not in standing:
+            lake.ensure(engine, spec)
+            lake.overwrite(engine, spec, marts.rows(db, spec), build_id)
+    held = {**lake.snapshots(engine), **standing}
     return {spec.name: held.get(spec.name, EMPTY) for spec in specs}
 
 
@@ -67,14 +94,13 @@ def to_readers(
     with unit_of_work(engine, Tenancy(tuple(everyone))) as session:
         connection = driver(session)
         for table, query in SERVED.items():
-            _stage(db, connection, table, query)
+            stage(db, connection, table, query)
         for organisation_id in everyone:
             set_tenancy(session, Tenancy(tuple(everyone), organisation_id))
-            for table in SERVED:
-                connection.execute(f"delete from {table} where organisation_id = %s", [organisation_id])
-                connection.execute(
-                    f"insert into {table} select * from served_{table} where organisation_id = %s", [organisation_id]
-                )
+            for table, key in KEYS.items():
+                values = {"organisation": organisation_id}
+                connection.execute(_GONE.format(table=table, key=key), values)
+                connection.execute(_FRESH.format(table=table), values)
         session.execute(_STEP_DOWN)
         kept = session.get_one(Build, build_id)
         for name, value in said.items():
@@ -82,12 +108,16 @@ def to_readers(
         kept.is_current, kept.state, kept.ended_at = True, "published", datetime.now(UTC)
 
 
-def _stage(db: duckdb.DuckDBPyConnection, connection: psycopg.Connection, table: str, query: str) -> None:
-    """The rows in a temporary table: COPY knows no row security."""
+def stage(db: duckdb.DuckDBPyConnection, connection: psycopg.Connection, table: str, query: str) -> None:
+    """A query's rows in a temporary table `served_…` like the table, by way of a file: COPY knows no row security."""
     connection.execute(f"create temp table served_{table} (like {table}) on commit drop")
-    found = db.execute(query)
-    columns = ", ".join(column[0] for column in found.description or ())
-    with connection.cursor().copy(f"copy served_{table} ({columns}) from stdin") as copy:
-        while rows := found.fetchmany(10_000):
-            for row in rows:
-                copy.write_row(row)
+    columns = ", ".join(column[0] for column in db.execute(f"select * from ({query}) limit 0").description or ())
+    with tempfile.TemporaryDirectory(dir=settings().home) as folder:
+        path = Path(folder) / table
+        db.execute(f"copy ({query}) to '{path}' (format csv, header false, nullstr '', force_quote *)")
+        with (
+            path.open("rb") as file,
+            connection.cursor().copy(f"copy served_{table} ({columns}) from stdin (format csv)") as copy,
+        ):
+            while block := file.read(BLOCK):
+                copy.write(block)

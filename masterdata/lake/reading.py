@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
-from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import duckdb
 import pyarrow as pa
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 from sqlalchemy import Engine, text
 
 from hub import lake
@@ -20,21 +15,27 @@ from hub.database import NOBODY, Tenancy, unit_of_work
 from hub.errors import NotFound, Unprocessable
 from hub.housekeeping import organisations
 from masterdata.lake.build import current
+from masterdata.lake.models import Build
 from masterdata.lake.publish import EMPTY
+from masterdata.lake.rows import first, write
+
+__all__ = ["asked", "first", "organisations_of", "published", "write"]
 
 _KEYS = text("select key, id from organisation")
 
 
 @contextmanager
 def published(
-    engine: Engine, readable: Sequence[UUID] | lake.Everyone, *, locked: bool = False
+    engine: Engine, readable: Sequence[UUID] | lake.Everyone, *, locked: bool = False, build_id: UUID | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The lake's tables as the current build left them; raises NotFound where there is none yet."""
+    """The lake's tables as the current build left them, or another one whose snapshots are still there; raises NotFound
+    where they are not, or there is no build yet. Marts that are views are there as the build compiled them."""
     with unit_of_work(engine, NOBODY) as session:
-        build = current(session)
+        build = session.get(Build, build_id) if build_id else current(session)
         if build is None:
             raise NotFound("There is no published build yet. `hub build` makes one.")
         snapshots = {name: int(snapshot) for name, snapshot in build.snapshots.items()}
+        views = build.queries.get("views", [])
     held = {name: snapshot for name, snapshot in snapshots.items() if snapshot != EMPTY}
     with lake.connect(engine, readable, held, sorted(snapshots), locked=locked) as db:
         for name in snapshots.keys() - held.keys():
@@ -42,6 +43,8 @@ def published(
                 f"create table empty as from {name} limit 0; drop view {name}; create table {name} as from empty"
             )
             db.execute("drop table empty")
+        for name, query in views:
+            db.execute(f"create schema if not exists {name.partition('.')[0]}; create view {name} as {query}")
         yield db
 
 
@@ -67,21 +70,3 @@ def organisations_of(engine: Engine, keys: Sequence[str]) -> list[UUID] | lake.E
     if strangers:
         raise NotFound(f"There is no organisation {', '.join(strangers)}.")
     return [known[key] for key in keys]
-
-
-def first(found: pa.RecordBatchReader, most: int) -> Iterator[dict[str, Any]]:
-    """The first rows."""
-    return islice((row for batch in found for row in batch.to_pylist()), most)
-
-
-def write(found: pa.RecordBatchReader, path: Path) -> int:
-    """Write the rows as Parquet or CSV, by the name's end; how many. Raises Unprocessable for another."""
-    kinds = {".parquet": pq.ParquetWriter, ".csv": pa_csv.CSVWriter}
-    if path.suffix not in kinds:
-        raise Unprocessable(f"{path.name}: a file ends with .parquet or .csv.")
-    rows = 0
-    with kinds[path.suffix](path, found.schema) as writer:
-        for batch in found:
-            writer.write_batch(batch)
-            rows += batch.num_rows
-    return rows

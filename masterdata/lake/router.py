@@ -9,10 +9,11 @@ from fastapi import Query
 
 from hub.paging import Page, PagingDep, cut
 from hub.web import Router
-from identity.access import CanReadFeeds, CanReadInventory, SessionDep
+from identity.access import CanReadFeeds, CanReadInventory, CanRepairStock, SessionDep
 from masterdata.golden.router import Number
-from masterdata.lake import service, trends
+from masterdata.lake import repair, service, trends
 from masterdata.lake.schemas import Ageing, Build, BuildDetail, DataAsset, Finding, Trends
+from masterdata.ledger.repair import Repaired
 
 router = Router(prefix="/v1", tags=["lake"])
 
@@ -39,6 +40,13 @@ def list_findings(session: SessionDep, _: CanReadFeeds, build_id: UUID, paging: 
     found = service.list_findings(session, build_id, after[0] if after else None, paging.limit + 1)
     items, following = cut(found, paging.limit, lambda finding: (finding.id,))
     return Page(items=list(items), next=following)
+
+
+@router.post("/builds/{build_id}/repair")
+def repair_build(session: SessionDep, by: CanRepairStock, build_id: UUID) -> Repaired:
+    """Make stock that differs from the lake anew from the ledger's facts, as far as you may see it. The next build
+    compares again."""
+    return repair.repair_build(session, build_id, str(by.id))
 
 
 @router.get("/data-assets")

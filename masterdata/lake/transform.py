@@ -3,16 +3,20 @@ back with the rows that show it."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
+
+from hub.lake.tables import SPILL
 
 PROJECT = Path(__file__).parents[2] / "dbt_project"
 ROWS_SHOWN = 5
@@ -23,7 +27,8 @@ MEMORY = "2GB"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One model or test of the project: `kind` is model, test or unit_test; `rows` are some that a test refused."""
+    """One model or test of the project: `kind` is model, test or unit_test; `rows` are some that a test refused, `of`
+    the models it tests."""
 
     name: str
     kind: str
@@ -32,6 +37,8 @@ class Outcome:
     message: str
     failures: int
     rows: tuple[Mapping[str, Any], ...] = ()
+    of: tuple[str, ...] = ()
+    began_at: datetime | None = None
 
     @property
     def is_good(self) -> bool:
@@ -46,11 +53,19 @@ def run(file: Path, folder: Path, variables: Mapping[str, str]) -> list[Outcome]
         return [_outcome(db, result) for result in results]
 
 
-def questions(file: Path, folder: Path, variables: Mapping[str, str], query: str) -> list[tuple[str, str]]:
-    """The compiled SQL of the models an analysis stands on, as "schema.model" in their order, and of the analysis
-    itself at the end: all over bronze and the pinned inputs, wherever those are."""
+def checksum(*told: str) -> str:
+    """Of the project's files and what it is told: another where its compiled SQL may be another."""
+    digest = hashlib.sha256("\0".join(told).encode())
+    for path in sorted(p for p in PROJECT.rglob("*") if p.suffix in (".sql", ".yml")):
+        digest.update(str(path.relative_to(PROJECT)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def questions(file: Path, folder: Path, variables: Mapping[str, str], *queries: str) -> list[tuple[str, str]]:
+    """The compiled SQL of analyses, of marts that are views, and of the models they stand on, in their order: models as
+    "schema.model", all over bronze, the pinned inputs and what a build keeps of its own models."""
     compiled: list[tuple[str, str]] = []
-    for result in _dbt(file, folder, variables, "compile", "--select", f"+{query}"):
+    for result in _dbt(file, folder, variables, "compile", "--select", *(f"+{query}" for query in queries)):
         node = result.node
         if node.resource_type in ("model", "analysis"):
             name = f"{node.schema}.{node.name}" if node.resource_type == "model" else node.name
@@ -88,6 +103,8 @@ def _outcome(db: duckdb.DuckDBPyConnection, result: Any) -> Outcome:
         result.message or "",
         failures,
         rows,
+        tuple(name.rpartition(".")[2] for name in node.depends_on.nodes if name.startswith("model.")),
+        result.timing[0].started_at.replace(tzinfo=UTC) if result.timing else None,
     )
 
 
@@ -98,6 +115,7 @@ def _environment(file: Path, folder: Path) -> Iterator[None]:
         "HUB_BUILD_FILE": str(file),
         "HUB_BUILD_TEMP": str(folder / "spill"),
         "HUB_BUILD_MEMORY": MEMORY,
+        "HUB_BUILD_SPILL": SPILL,
         "DO_NOT_TRACK": "1",
     }
     before = {name: os.environ.get(name) for name in told}

@@ -14,10 +14,12 @@ from masterdata.ledger.batch import BatchRef
 # an observation only by a later one ('>').
 _SHIELDS = """
 shield as (
-    insert into observation (organisation_id, position_id, observed_at, recording_id, quantity, batch_id)
+    insert into observation (organisation_id, position_id, observed_at, recording_id, quantity, reserved, batch_id)
     select distinct on (e.position_id, s.observed_at)
            %(org)s, e.position_id, s.observed_at, s.recording_id,
-           ledger_value(%(org)s, e.position_id, s.observed_at), s.batch_id
+           ledger_value(%(org)s, e.position_id, s.observed_at),
+           (select o.reserved from observation o where o.organisation_id = %(org)s and o.position_id = e.position_id
+            and o.observed_at <= s.observed_at order by o.observed_at desc, o.recording_id desc limit 1), s.batch_id
     from effect e
     join position p on p.organisation_id = %(org)s and p.id = e.position_id
     cross join lateral (

@@ -9,6 +9,7 @@ import signal
 import smtplib
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from email.message import EmailMessage
@@ -181,6 +182,20 @@ def test_job_of_a_killed_worker_is_done_by_another(committed_db: Any, monkeypatc
     monkeypatch.setattr(worker, "REVIVE_SECONDS", 0.2)
     asyncio.run(until(committed_db, lambda: bool(done)))
     assert done == [1]
+
+
+def test_job_cut_off_by_the_end_of_its_worker_waits_for_another(
+    committed_db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often trouble of the machine has met it before."""
+    began = threading.Event()
+    monkeypatch.setitem(worker.TASKS, "slow", worker.Task(lambda engine: (began.set(), time.sleep(2))))
+    monkeypatch.setattr(worker, "GRACE_SECONDS", 0.1)
+    with unit_of_work(committed_db.engine, Tenancy()) as session:
+        defer(session, "slow")
+        session.execute(text("update procrastinate_jobs set attempts = 50"))
+    asyncio.run(until(committed_db, began.is_set))
+    assert jobs(committed_db) == [("slow", "todo")]
 
 
 DIE = """

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import psycopg
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -43,7 +44,7 @@ MARKED = {
     f"GET /v1/{path}"
     for path in (
         "agents", "agents/self", "batches", "data-assets", "feeds", "inventory", "inventory/overview",
-        "movements", "people", "quarantine", "quarantine/causes", "sessions", "systems",
+        "movements", "people", "quarantine", "quarantine/causes", "reports", "sessions", "systems",
     )
 }  # fmt: skip
 
@@ -95,8 +96,10 @@ class Prober:
 
 
 def readable(answer: httpx.Response) -> str:
-    """Body and headers as text; a workbook's parts unpacked."""
+    """Body and headers as text; a workbook's parts and a report's rows unpacked."""
     body = answer.content
+    if body.startswith(b"PAR1"):
+        body = str(pq.read_table(io.BytesIO(body)).to_pylist()).encode()
     if body.startswith(b"PK"):
         with zipfile.ZipFile(io.BytesIO(body)) as book:
             body = b"\n".join(book.read(name) for name in book.namelist())

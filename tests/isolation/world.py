@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from sqlalchemy import Engine, select, text
 
 from connectors.contract import BatchHeader
@@ -22,11 +24,19 @@ from identity.scopes import AGENT_SCOPES, ROLES, effective
 from identity.sessions.service import Browser, open_session
 from masterdata.lake.models import Build, BuildFinding, MartFeed, MartMonth
 from masterdata.landscape.models import Coverage
+from masterdata.reports import service as reports
+from masterdata.reports.models import Report
 from tests.conftest import GROUP
 from tests.masterdata.plant import T0, Plant, move, stock
+from tests.masterdata.reports.conftest import QUANTITIES, SCHEMA
 
 GTIN = "6901234567892"
 BUILD = UUID(int=70)
+HOUR = timedelta(hours=1)
+ANSWER = "answer.parquet"
+OWN = """
+    select min(g.number) from source_material m join golden_material g on g.id = m.golden_id
+    where m.organisation_id = %s and m.item_id = %s"""
 ORGANISATION = text("""
     insert into organisation (id, parent_id, key, kind, name_zh, name_en, seal, letter, rank, currency, zone)
     values (:id, :group, :key, :kind, :key, :key, '印', 'S', 1, 'CNY', 'Asia/Shanghai')""")
@@ -44,6 +54,7 @@ class Tenant(Plant):
     number: int = 0
     kind: str = "subsidiary"
     person_id: UUID = field(default_factory=new_id)
+    report_id: UUID = field(default_factory=new_id)
     words: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -107,6 +118,9 @@ class Tenant(Plant):
                 BuildFinding(organisation_id=self.id, build_id=BUILD, kind="difference", name="holding", detail=detail),
                 MartFeed(**known, coverage_id=coverage, stream="stock_positions", batches=1, first_at=T0, last_at=T0,
                          rows_in=1, quarantined=0, sla_seconds=900, breaks=0),
+                Report(organisation_id=self.id, id=self.report_id, kind="golden_inventory", as_of=T0 + HOUR,
+                       known_at=T0, build_id=BUILD, state="ready", file=ANSWER, rows={str(self.id): 1},
+                       asked_by=self.person_id),
                 MartMonth(organisation_id=self.id, month=T0.date(), closing_value=4711.0 + self.number, mean_value=1,
                           issued_value=1, days=30, duplicate_value=0, shared_materials=0, materials=1),
             ])  # fmt: skip
@@ -138,7 +152,21 @@ class World:
 def build(engine: Engine, owner: Any) -> World:
     kinds = ["subsidiary"] * 4 + ["supplier"]
     tenants = [Tenant(engine, number=n, kind=kind) for n, kind in enumerate(kinds, 1)]
+    _answer(owner, tenants)
     return World(tenants, {t.id: _ids(owner, t.id) for t in tenants}, _pools(owner, tenants))
+
+
+def _answer(owner: Any, tenants: list[Tenant]) -> None:
+    """One file for all their reports, a row of each: its own material, worth something in a currency of its own."""
+    rows = []
+    for tenant in tenants:
+        ((number,),) = owner.execute(OWN, [tenant.id, f"{tenant.token}-item"]).fetchall()
+        if number:
+            held = dict.fromkeys(QUANTITIES, Decimal(1))
+            known = {"organisation_id": str(tenant.id), "number": number, "unit": "C62", "currency": tenant.token}
+            rows.append(known | held | {"value": Decimal(1), "positions": 1, "codes": 1, "is_apart": False})
+    reports.folder().mkdir(parents=True)
+    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), reports.folder() / ANSWER)
 
 
 IDS = """
@@ -175,6 +203,7 @@ def _pools(owner: Any, tenants: list[Tenant]) -> dict[str, list[str]]:
         "batch_id": column("select id from batch"),
         "batch": column("select id from batch"),
         "build_id": [str(BUILD)],
+        "report_id": column("select id from report"),
         "row_id": column("select id from quarantine"),
         "position_id": column("select id from position"),
         "place_id": column("select place_id from place"),
@@ -184,9 +213,10 @@ def _pools(owner: Any, tenants: list[Tenant]) -> dict[str, list[str]]:
         "coverage": ["all"],
         "email": [f"{t.token}@mail.example" for t in tenants],
         "form": ["csv", "xlsx"],
+        "format": ["csv", "parquet"],
         "text": words,
         "q": words,
         "row_no": ["0", "1", "21"],
         "item_id": [f"{t.token}-item" for t in tenants],
-        "as_of": [(T0 + timedelta(hours=1)).isoformat()],
+        "as_of": [(T0 + HOUR).isoformat()],
     }

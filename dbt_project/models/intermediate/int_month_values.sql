@@ -2,7 +2,7 @@
 -- today's value less all that moved since. `mean_value` is the daily mean of the month, up to today in the last one.
 with flows as (
     select f.organisation_id, m.golden_id, {{ month_of('f.moved_on') }} as month, f.moved_on, f.kind, f.quantity,
-           cast({{ worth('f.quantity', 'm', 'u') }} as double) as value
+           {{ about_worth('f.quantity', 'm', 'u') }} as value
     from {{ ref('int_flows') }} f
     join {{ ref('int_materials') }} m on m.material_id = f.material_id
     left join {{ ref('int_factors') }} u on u.material_id = f.material_id and u.unit = f.unit
@@ -15,7 +15,9 @@ moved as (
     from flows group by organisation_id, golden_id, month
 ),
 months as (
-    select month from flows where month > date '{{ var("today") }}' - interval '25' month
+    select distinct {{ month_of('moved_on') }} as month from {{ ref('int_flows') }}
+    where moved_on <= date '{{ var("today") }}'
+      and {{ month_of('moved_on') }} > date '{{ var("today") }}' - interval '25' month
     union
     select {{ month_of("date '" ~ var('today') ~ "'") }}
 ),

@@ -1,113 +1,20 @@
 -- The life of each position as known now: what it held from an instant on. An observation sets it, a movement changes
--- it. Snapshots count where they say something new, and where something else was told since the one before.
-with snapshots as (
-    select * from {{ ref('int_snapshots') }}
-),
-chained as (
-    select o.position_key, o.coverage_id, o.chain_no, o.quantity, s.observed_at, s.recorded_at, s.recording_id,
-           s.base_no
-    from {{ ref('stg_lake__observations') }} o
-    join snapshots s on s.coverage_id = o.coverage_id and s.chain_no = o.chain_no
-    where o.kind <> 'gap'
-),
-gaps as (
-    select position_key, coverage_id, chain_no from {{ ref('stg_lake__observations') }} where kind = 'gap'
-),
-positions as (
-    select position_key, coverage_id from {{ ref('int_positions') }}
+-- it.
+with observations as (
+    select * from {{ ref('int_stock_observations') }}
 ),
 moves as (
-    select position_key, booked_at, quantity, recorded_at from {{ ref('int_movements') }}
+    select position_key, booked_at, quantity from {{ ref('int_movements') }}
     where is_current and not is_voided and booked_at is not null
-),
--- Snapshots that came in another order than they were observed in: what a chain says there is asked of each of them.
-disordered as (
-    select distinct a.coverage_id
-    from snapshots a
-    join snapshots b on b.coverage_id = a.coverage_id and b.chain_no > a.chain_no and b.observed_at < a.observed_at
-),
-restarted as (
-    select coverage_id from snapshots where chain_no = base_no group by coverage_id having count(*) > 1
-),
--- What the next snapshot answers: movements up to its instant, reads before it. Side 1: one of the same instant answers
--- too; -1: only a later one.
-told as (
-    select position_key, booked_at as moment, 1 as side from moves
-    union
-    select position_key, observed_at, 1 from {{ ref('int_observations') }}
-    union
-    select position_key, observed_at, -1 from {{ ref('int_observations') }}
-),
-timeline as (
-    select distinct p.coverage_id, t.moment, t.side
-    from told t
-    join positions p on p.position_key = t.position_key
-    union all
-    select coverage_id, observed_at, 0 from snapshots
-),
-followed as (
-    select coverage_id, moment, side,
-           min(case when side = 0 then moment end) over (
-               partition by coverage_id order by moment desc, side rows unbounded preceding) as next_at
-    from timeline
-),
--- Where a snapshot must be asked of a key although its chain has no row there.
-asked as (
-    select p.position_key, p.coverage_id, s.chain_no
-    from told t
-    join positions p on p.position_key = t.position_key
-    join followed f on f.coverage_id = p.coverage_id and f.moment = t.moment and f.side = t.side
-    join snapshots s on s.coverage_id = f.coverage_id and s.observed_at = f.next_at
-    union
-    select p.position_key, p.coverage_id, s.chain_no
-    from positions p
-    join snapshots s on s.coverage_id = p.coverage_id
-    where p.coverage_id in (select coverage_id from disordered)
-       or (p.coverage_id in (select coverage_id from restarted) and s.chain_no = s.base_no)
-),
-silent as (
-    select a.position_key, a.coverage_id, a.chain_no
-    from asked a
-    left join chained c
-      on c.position_key = a.position_key and c.coverage_id = a.coverage_id and c.chain_no = a.chain_no
-    left join gaps g on g.position_key = a.position_key and g.coverage_id = a.coverage_id and g.chain_no = a.chain_no
-    where c.position_key is null and g.position_key is null
-),
-merged as (
-    select position_key, coverage_id, chain_no, quantity, chain_no as told_no from chained
-    where position_key in (select position_key from silent)
-    union all
-    select position_key, coverage_id, chain_no, null, null from silent
-),
-numbered as (
-    select *, max(told_no) over (
-               partition by position_key, coverage_id order by chain_no rows unbounded preceding) as last_no
-    from merged
-),
-filled as (
-    select n.position_key, s.observed_at, s.recorded_at, s.recording_id,
-           case when c.chain_no >= s.base_no then c.quantity else 0 end as quantity
-    from numbered n
-    join snapshots s on s.coverage_id = n.coverage_id and s.chain_no = n.chain_no
-    left join chained c
-      on c.position_key = n.position_key and c.coverage_id = n.coverage_id and c.chain_no = n.last_no
-    where n.told_no is null
-),
-observations as (
-    select position_key, observed_at, recorded_at, recording_id, quantity from chained
-    union all
-    select position_key, observed_at, recorded_at, recording_id, coalesce(quantity, 0) from filled
-    union all
-    select position_key, observed_at, recorded_at, recording_id, quantity from {{ ref('int_observations') }}
 ),
 settled as (
     select *, row_number() over (partition by position_key, observed_at order by recording_id desc) as newness
     from observations
 ),
 points as (
-    select position_key, observed_at as moment, 1 as is_observed, quantity, recorded_at from settled where newness = 1
+    select position_key, observed_at as moment, 1 as is_observed, quantity from settled where newness = 1
     union all
-    select position_key, booked_at, 0, sum(quantity), max(recorded_at) from moves group by position_key, booked_at
+    select position_key, booked_at, 0, sum(quantity) from moves group by position_key, booked_at
 ),
 grouped as (
     select *, sum(is_observed) over (
@@ -119,9 +26,7 @@ running as (
     select position_key, moment, is_observed,
            cast(sum(quantity) over (
                partition by position_key, era order by moment, is_observed rows unbounded preceding)
-               as decimal(38,9)) as quantity,
-           max(recorded_at) over (
-               partition by position_key, era order by moment, is_observed rows unbounded preceding) as known_from
+               as decimal(38,9)) as quantity
     from grouped
 ),
 last_of_moment as (
@@ -129,7 +34,7 @@ last_of_moment as (
     from running
 ),
 final as (
-    select position_key, moment, quantity, known_from,
+    select position_key, moment, quantity,
            quantity - coalesce(lag(quantity) over (partition by position_key order by moment), 0) as change
     from last_of_moment where newness = 1
 )

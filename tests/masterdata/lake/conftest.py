@@ -26,7 +26,7 @@ from tests.masterdata.plant import Plant
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.masterdata.lake.publication", "pyiceberg.io.pyarrow"])
-WANTED = {"int_positions_current", "int_stock_points", "golden_inventory"}
+WANTED = {"int_positions_current", "int_stock_beliefs", "golden_inventory"}
 AS_OF = "{{ positions_as_of('$as_of', '$known_at') }}"
 
 

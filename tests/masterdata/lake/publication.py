@@ -16,7 +16,8 @@ from hub import lake
 from hub.database import Tenancy, make_engine, unit_of_work
 from hub.housekeeping import organisations
 from hub.settings import settings
-from masterdata.lake import append, build, reading, transform
+from masterdata.lake import append, build, reading, rebuild, transform
+from masterdata.lake.append import append_pending
 from masterdata.lake.models import Build, BuildFinding
 from masterdata.lake.publish import SERVED
 from tests.masterdata.lake.rig import Models
@@ -34,7 +35,7 @@ def use(models: Models) -> None:
         return []
 
     transform.run = run
-    transform.questions = lambda *_: [("question", "select 1")]
+    transform.questions = lambda *_: [(build.QUESTION, "select 1")]
 
 
 def seen(engine: Engine) -> dict[str, Any]:
@@ -94,7 +95,23 @@ def die_appending(url: str, home: str, instant: str) -> None:
         return write(*given)
 
     append._write = second
-    append.append_pending(make_engine(url, pool_size=2))
+    append_pending(make_engine(url, pool_size=2))
+
+
+def die_rebuilding(url: str, home: str, instant: str) -> None:
+    """In a process of its own: make the lake anew, and be killed at an instant of it."""
+    settings().home = Path(home)
+
+    def killed(*_: Any) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    if instant == "forgetting":
+        rebuild._release = killed
+    elif instant == "forgotten":
+        append.append_pending = killed
+    else:
+        append.append_pending = lambda _: die_appending(url, home, instant)
+    rebuild.rebuild(make_engine(url, pool_size=2))
 
 
 def rewrite(engine: Engine, spec: lake.TableSpec, change: str, which: str, token: UUID) -> None:

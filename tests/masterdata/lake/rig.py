@@ -215,8 +215,8 @@ class Rig:
         with run.opened() as db:
             pins.pin(engine, run.everyone, db, folder)
         append.append_pending(engine)
-        build._load(run)
         with run.opened() as db:
+            build.load(engine, db)
             pins.place(engine, run.everyone, db, folder)
             self.models.make(db)
             yield db

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from tests.masterdata.lake import publication
 from tests.masterdata.lake_models.conftest import quietly
 from tests.masterdata.plant import T0, Plant, move, stock
 
+ROOT = Path(__file__).parents[3]
 OWNERS = "select distinct organisation_id from {} order by 1"
 
 
@@ -96,6 +99,24 @@ def test_questions_are_narrowed_to_organisations(both: Any, table: str) -> None:
     owners = sorted([str(plant.id), str(other.id)])
     assert [row["organisation_id"] for row in ask(plant, OWNERS.format(table))] == owners
     assert ask(plant, OWNERS.format(table), "beihe") == [{"organisation_id": str(other.id)}]
+
+
+def test_days_are_asked_for_as_the_documents_say(both: Any) -> None:
+    (query,) = re.findall(r'hub sql "(select day.*?)"', (ROOT / "docs" / "lake.md").read_text("utf-8"), re.DOTALL)
+    item = both[0].one("select id from source_material where item_id = 'A' and golden_id is not null")
+    query = query.replace("material_id = 1 ", f"material_id = {item['id']} ").replace("11-01'", "10-31'")
+    found = [(row["place_id"], row["quantity"]) for row in ask(both[0], query) if row["day"].day == T0.day]
+    assert found == [("W1", 10), ("W2", 4)]
+
+
+def test_the_build_told_its_lineage(both: Any) -> None:
+    (path,) = (settings().home / "lineage").glob("*.jsonl")
+    events = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    ends = {event["job"]["name"]: event["eventType"] for event in events if event["eventType"] != "START"}
+    assert set(ends.values()) == {"COMPLETE"}
+    assert {"build", "gold.stock_history", "gold.stock_history.test", "bronze.stock_movement.test"} <= ends.keys()
+    (history,) = [one for one in events[-1]["outputs"] if one["name"] == "gold.stock_history"]
+    assert "known_to" in {one["name"] for one in history["facets"]["schema"]["fields"]}
 
 
 def test_the_golden_inventory_of_both(both: Any) -> None:

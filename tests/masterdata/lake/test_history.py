@@ -4,6 +4,8 @@ HUB_TEST_EXAMPLES says how many histories are tried."""
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -72,6 +74,19 @@ def test_lake_and_ledger_agree_now_and_on_both_axes(rig: Rig, history: list, at:
     event(f"{len(current)} positions")
 
 
+@tries(10)
+@given(history=histories, instants=st.lists(minutes, min_size=4, max_size=4, unique=True))
+def test_history_tells_what_was_believed_at_any_instant_of_both_axes(rig: Rig, history: list, instants: list) -> None:
+    rig.clear()
+    rig.take(*history)
+    with rig.lake() as db:
+        assert points(db, END) == beliefs(db, END, None)
+        for known in rig.recorded():
+            for at in instants:
+                assert beliefs(db, at, known) == rig.past(instant(at), known), (at, known)
+    event(f"{len(rig.recorded())} recordings")
+
+
 FIVE, SIX = (Row("a", 5),), (Row("a", 6),)
 READS = {
     "unchanged after a read": (Count(0, 0, "full", FIVE), Count(1, 0, "incremental", SIX), Count(2, 0, "full", FIVE)),
@@ -103,9 +118,40 @@ def test_a_snapshot_speaks_though_its_chain_has_no_row(rig: Rig, case: str) -> N
             assert points(db, at) == rig.past(instant(at), rig.recorded()[-1]), at
 
 
+LIVED = """
+create schema gold;
+create table gold.stock_history as
+select 1 as material_id, 'k' as position_key, 'W1' as place_id, 'C62' as unit, quantity, valid_from, valid_to, known_to
+from (values (5, timestamptz '2026-03-01 08:00:00Z', timestamptz '2026-03-02 16:00:00Z', null::timestamptz),
+             (9, '2026-03-01 08:00:00Z', null, '2026-03-02 09:00:00Z'),
+             (7, '2026-03-02 16:00:00Z', '2026-03-03 02:00:00Z', null),
+             (6, '2026-03-03 02:00:00Z', null, null)) t(quantity, valid_from, valid_to, known_to)"""
+
+
+def test_intervals_become_days_by_the_sources_clock(compiled: Any, tmp_path: Path) -> None:
+    (code,) = [node.compiled_code for node in compiled[0] if node.name == "stock_days"]
+    asked = {"material_id": 1, "first_day": "2026-02-28", "last_day": "2026-03-04", "zone": "Asia/Shanghai"}
+    with duckdb.connect(str(tmp_path / "build.duckdb")) as db:
+        db.execute(f"set TimeZone = 'UTC'; {LIVED}")
+        found = [(row[0].day, row[-1]) for row in db.execute(code, asked).fetchall()]
+    assert found == [(1, 5), (2, 5), (3, 6), (4, 6)]
+
+
 def points(db: duckdb.DuckDBPyConnection, at: int) -> dict[str, object]:
     """What the life of each position says it held."""
     found = db.execute(LAST.format("where moment <= $at"), {"at": instant(at)}).fetchall()
+    return {key: quantity for key, quantity in found if quantity}
+
+
+def beliefs(db: duckdb.DuckDBPyConnection, at: int, known: datetime | None) -> dict[str, object]:
+    """What history says of an instant, as known at another (None: now); more than one row of a position is a fault."""
+    then = "known_to is null" if known is None else "known_from <= $known and (known_to is null or known_to > $known)"
+    found = db.execute(
+        f"select position_key::varchar, quantity from silver.int_stock_beliefs"
+        f" where valid_from <= $at and (valid_to is null or valid_to > $at) and {then}",
+        {"at": instant(at)} | ({"known": known} if known else {}),
+    ).fetchall()
+    assert len(found) == len(dict(found))
     return {key: quantity for key, quantity in found if quantity}
 
 

@@ -65,7 +65,7 @@ def test_a_red_check_leaves_the_publication_and_says_which_row(built: Plant) -> 
     rewrite(built.engine, bronze.OBSERVATION, "place_id = 'W1'", "item_id = 'A' and quantity = 10", new_id())
 
 
-@pytest.mark.parametrize(("where", "after"), [((lake, "overwrite"), 2), ((publish, "_stage"), 1)])
+@pytest.mark.parametrize(("where", "after"), [((lake, "overwrite"), 2), ((publish, "stage"), 1)])
 def test_a_full_disk_leaves_the_publication(
     built: Plant, monkeypatch: pytest.MonkeyPatch, where: tuple[Any, str], after: int
 ) -> None:

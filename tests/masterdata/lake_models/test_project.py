@@ -16,8 +16,11 @@ NAMES = {
     "marts": re.compile(r"(?!stg_|int_)[a-z_]+"),
 }
 SUBTLE = {
+    "int_movement_versions",
     "int_movements",
+    "int_stock_observations",
     "int_stock_points",
+    "int_stock_beliefs",
     "int_flows",
     "int_month_values",
     "inventory_ageing",

@@ -88,6 +88,22 @@ class Lake:
         self.keep(plant, MartFeed(
             organisation_id=plant.id, coverage_id=plant.coverage.id, system_id=plant.system.id, **given))  # fmt: skip
 
+    def broken(self, key: str) -> Plant:
+        """A plant whose 5 of X were made 9 by hand; the build found it."""
+        plant = self.plants[key]
+        self.shop.observe(plant, {"item": "X", "quantity": 5})
+        changed = "update position set quantity = 9 where organisation_id = :org returning id"
+        position_id = self.shop.session.execute(text(changed), {"org": plant.id}).scalar_one()
+        self.finding(plant, what="position", field="quantity", position_id=position_id)
+        return plant
+
+    def held(self, plant: Plant) -> Decimal:
+        self.shop.act(plant.id)
+        query = text("select quantity from position where organisation_id = :org")
+        quantity: Decimal = self.shop.session.execute(query, {"org": plant.id}).scalar_one()
+        self.shop.act(self.shop.group)
+        return quantity
+
     def stock(self, plant: Plant) -> None:
         self.keep(plant, MartMaterial(
             organisation_id=plant.id, material_id=plant.materials["X"], unit="C62", golden_id=1, on_hand=Decimal(7),

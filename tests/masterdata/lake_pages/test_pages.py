@@ -91,6 +91,17 @@ def test_a_build_is_started_by_whom_it_may(
     assert ("waits for a free worker" in client.get("/builds").text) is waits
 
 
+def test_the_button_that_repairs_stands_where_something_differs(client: Any, lake: Lake, reader: Any) -> None:
+    button = "Make the stock anew from its facts"
+    reader()
+    assert button not in client.get(f"/builds/{lake.build_id}").text
+    reader(None, READ | {"batches:release"})
+    assert button in client.get(f"/builds/{lake.build_id}").text
+    assert button not in client.get(f"/builds/{lake.build().id}").text
+    assert "2 positions held something else" in client.get(f"/builds/{lake.build_id}?repaired=2").text
+    assert "held something else" not in client.get(f"/builds/{lake.build_id}?repaired=x").text
+
+
 def test_the_api_serves_all_of_it_without_the_lakes_libraries() -> None:
     heavy = ("pyiceberg", "dbt", "duckdb", "pandas", "great_expectations")
     check = f"import sys, hub.app; hub.app.create_app(); print([m for m in {heavy} if m in sys.modules])"

@@ -90,3 +90,20 @@ def test_what_stopped_a_build_is_told_to_the_group_alone(client: Any, lake: Lake
             assert ("机械密封" in text) <= is_told, path
     reader()
     assert "机械密封" in client.get(f"/v1/builds/{failed.id}").text
+
+
+@pytest.mark.parametrize("api", [True, False])
+def test_stock_is_repaired_by_whom_it_may(client: Any, lake: Lake, reader: Any, *, api: bool) -> None:
+    plants = {key: lake.broken(key) for key in ("a", "b")}
+    path, form = f"{'/v1' if api else ''}/builds/{lake.build_id}/repair", {"csrf_token": "c"}
+    assert client.post(path).status_code == 401
+    reader()
+    assert client.post(path, data=form).status_code == 403
+    reader("b", READ | {"batches:release"})
+    assert client.post(path.replace(str(lake.build_id), str(UUID(int=9))), data=form).status_code == 404
+    assert client.post(path, data=form).status_code == (200 if api else 303)
+    assert [lake.held(plant) for plant in plants.values()] == [9, 5]
+    reader(None, READ | {"batches:release"})
+    answer = client.post(path, data=form)
+    assert answer.json() == {"positions": 1, "materials": 2} if api else "repaired=1" in answer.headers["location"]
+    assert [lake.held(plant) for plant in plants.values()] == [5, 5]
