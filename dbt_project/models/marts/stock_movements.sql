@@ -1,5 +1,5 @@
--- Movements in force, in the source's unit and the golden one, at today's cost and rate. A view: each line lies in bronze
--- already.
+-- Movements in force, in the source's unit and the golden one, at today's cost and rate. A view: each line lies in
+-- bronze already.
 with movements as (
     select * from {{ ref('int_movements') }} where is_current and not is_voided
 ),
