@@ -147,8 +147,9 @@ class Running:
 
 
 _WAITING = """
-select s.key, f.stream, f.read_through::text, f.error from source_system s
-left join feed f on f.system_id = s.id and f.stream in ('stock_positions', 'stock_movements')
+select s.key, t.stream, f.read_through::text, f.error from source_system s
+cross join (values ('stock_positions'), ('stock_movements')) t (stream)
+left join feed f on f.system_id = s.id and f.stream = t.stream
 where (f.read_through is null or f.read_through < %s) and s.key <> %s
 union all select s.key, b.state, count(*)::text, min(b.error) from batch b join source_system s on s.id = b.system_id
 where b.state in ('held', 'failed') or b.state in ('announced', 'landed') and b.announced_at < %s

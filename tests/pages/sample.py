@@ -253,9 +253,9 @@ def stock_templates(say: Any) -> dict[str, dict[str, Any]]:
     return {
         "overview.html": {"overview": (o := overview()), "systems": SYSTEMS, "alarm": lake.ALARM, "chart": plots.value_by_organisation(o, say)},
         "inventory.html": {"filters": filters, "page": g.InventoryPage(ROWS, "next"), "facets": g.Facets([("teal", 3)], [("fasteners", 9)]),
-                           "totals": g.InventoryTotals(1204, 3618, value("96402000"), 3, AGES[0], HULL)},
+                           "totals": g.InventoryTotals(1204, 3618, value("96402000"), 3, AGES[0], HULL), "months": []},
         "inventory-rows.html": {"filters": filters, "page": g.InventoryPage(ROWS, None)},
-        "holders-rows.html": {"held": HOLDERS},
+        "holders-rows.html": {"held": HOLDERS, "wanted_query": ""},
         "material.html": {"material": MATERIAL, "held": HOLDERS, "past": moment, "wanted": pages.Past("2026-10-31", "2026-11-03"),
                           "wanted_query": "as_of=2026-10-31", "movements": MOVEMENTS, "chart": plot, "ageing": lake.AGEING},
         "positions.html": {"page": golden.PositionPage([POSITION], "n"), "held": HOLDERS, "past": g.LIVE, "wanted": pages.Past()},

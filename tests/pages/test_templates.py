@@ -17,7 +17,7 @@ HAN = re.compile(r"[\u4e00-\u9fff]")
 FILES = sorted(path for folder in TEMPLATES if folder.is_dir() for path in folder.glob("*.html"))
 # Names that are the same in every language, and signs.
 SAME = re.compile(
-    r"Group Hub|GTIN|JSON|XLSX|CSV|UN/ECE Rec 20|p95|trace|English|EN|中文?|item_id=| place=| lot=| quantity=| unit=|null|·"  # noqa: E501 - one pattern
+    r"Group Hub|GTIN|JSON|XLSX|CSV|Parquet|UN/ECE Rec 20|p95|trace|English|EN|中文?|item_id=| place=| lot=| quantity=| unit=|null|·"  # noqa: E501 - one pattern
 )
 RENDERED = [(name, locale) for locale in ("zh", "en") for name in sample.templates(locale)]
 

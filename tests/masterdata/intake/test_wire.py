@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
@@ -22,14 +23,27 @@ from masterdata.intake import landing
 from tests.masterdata.plant import T0, Plant, move, parquet, stock
 
 
+class ToApp(httpx.BaseTransport):
+    """The application without a network, for a client of another make than the test client's own."""
+
+    def __init__(self, client: TestClient) -> None:
+        self.client = client
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        headers = [(name, value) for name, value in request.headers.items() if name != "host"]
+        answer = self.client.request(
+            request.method, str(request.url), content=request.read(), headers=headers, follow_redirects=False
+        )
+        return httpx.Response(answer.status_code, headers=list(answer.headers.items()), content=answer.content)
+
+
 @pytest.fixture
 def uplink(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(hub.app, "ROUTERS", ("masterdata.landscape.router", "masterdata.intake.router"))
     app = hub.app.create_app()
     app.state.new_session = lambda: Session(plant.engine)
     app.dependency_overrides[authenticate] = lambda: plant.agent
-    client = TestClient(app, base_url="https://testserver")
-    return Uplink("https://testserver", None, transport=client._transport)
+    return Uplink("https://testserver", None, transport=ToApp(TestClient(app, base_url="https://testserver")))
 
 
 def spooled(plant: Plant, folder: Path, stream: str, rows: list[dict[str, Any]], **more: Any) -> Spooled:
