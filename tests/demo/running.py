@@ -68,8 +68,12 @@ class Running:
         """A browser's session of a person of the group."""
         password = next(person.password for person in self.group.people() if person.email == email)
         client = httpx.Client(base_url=settings().local, timeout=60)
-        answer = client.post("/v1/session", json={"email": email, "password": password})
-        client.headers["x-csrf-token"] = answer.raise_for_status().json()["csrf_token"]
+        try:
+            answer = client.post("/v1/session", json={"email": email, "password": password})
+            client.headers["x-csrf-token"] = answer.raise_for_status().json()["csrf_token"]
+        except httpx.HTTPError:
+            client.close()
+            raise
         return client
 
     def hub(self, *arguments: str) -> subprocess.Popen[bytes]:

@@ -17,12 +17,7 @@ from tests.demo import stock
 from tests.demo.running import Running, running
 from tests.faults.hour import Hour
 
-pytestmark = [
-    pytest.mark.slow,
-    # Whoever reads a legacy system leaves its connections to the collector when he is done.
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.slow
 MINUTES = float(os.environ.get("HUB_HOUR_MINUTES", "5"))
 SCALE, EVENTS_PER_MINUTE = 0.1, 120.0
 log = structlog.get_logger("faults")
