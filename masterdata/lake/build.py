@@ -26,7 +26,19 @@ from hub.errors import Conflict, NotFound
 from hub.housekeeping import organisations
 from hub.lake.tables import SPILL
 from hub.settings import settings
-from masterdata.lake import append, bronze, checks, marts, openlineage, pins, publish, reconcile, transform, verify
+from masterdata.lake import (
+    append,
+    bronze,
+    checks,
+    documentation,
+    marts,
+    openlineage,
+    pins,
+    publish,
+    reconcile,
+    transform,
+    verify,
+)
 from masterdata.lake.models import Build, BuildFinding
 from masterdata.materials import settling
 
@@ -251,6 +263,7 @@ def _models(run: _Run) -> None:
     ]
     run.findings += [Finding(None, o.kind, o.name, dict(row)) for o in outcomes for row in o.rows]
     run.queries = _questions(run, variables)
+    documentation.refresh(transform.checksum(), lambda: transform.document(run.file, run.folder, variables))
     broken = [o.name for o in outcomes if not o.is_good and o.status != "skipped"]
     if broken:
         raise BuildFailed(f"Not published: {', '.join(broken)}.")

@@ -7,13 +7,13 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi.responses import FileResponse, RedirectResponse
 
 from hub.formats import Speaker, speaker
 from hub.paging import cut, decode
 from identity.access import CanReadFeeds, CanReadInventory, CanRepairStock, CanStartBuilds, SessionDep
 from masterdata.golden.pages import Cursor, shown
-from masterdata.lake import grades, plots, repair, service, trends
+from masterdata.lake import documentation, grades, plots, repair, service, trends
 
 router = APIRouter(include_in_schema=False)
 
@@ -35,6 +35,12 @@ def start_build(session: SessionDep, _: CanStartBuilds) -> Response:
     """A build as soon as a worker is free; one that waits already is enough."""
     service.request_build(session)
     return RedirectResponse("/builds", 303)
+
+
+@router.get("/builds/models")
+def documentation_page(_: CanReadFeeds) -> Response:
+    """Models, columns, tests and lineage as dbt documents them, for anybody who may see builds."""
+    return FileResponse(documentation.page(), headers={"content-security-policy": documentation.CSP})
 
 
 @router.get("/builds/{build_id}")

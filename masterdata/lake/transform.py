@@ -73,7 +73,13 @@ def questions(file: Path, folder: Path, variables: Mapping[str, str], *queries: 
     return compiled
 
 
-def _dbt(file: Path, folder: Path, variables: Mapping[str, str], *command: str) -> list[Any]:
+def document(file: Path, folder: Path, variables: Mapping[str, str]) -> Path:
+    """The page of the project's documentation, whole in one file."""
+    _dbt(file, folder, variables, "docs", "generate", "--static")
+    return folder / "target" / "static_index.html"
+
+
+def _dbt(file: Path, folder: Path, variables: Mapping[str, str], *command: str) -> Any:
     from dbt.cli.main import dbtRunner
 
     with _environment(file, folder):
@@ -85,8 +91,7 @@ def _dbt(file: Path, folder: Path, variables: Mapping[str, str], *command: str) 
         _let_go()
     if answer.exception is not None:
         raise RuntimeError(f"dbt could not run: {answer.exception}")
-    results: Any = answer.result
-    return list(results)
+    return answer.result
 
 
 def _outcome(db: duckdb.DuckDBPyConnection, result: Any) -> Outcome:

@@ -18,7 +18,7 @@ from hub.cli import app
 from hub.database import NOBODY, Tenancy, unit_of_work
 from hub.errors import NotFound, Unprocessable
 from hub.settings import settings
-from masterdata.lake import reading
+from masterdata.lake import documentation, reading
 from masterdata.lake.publish import SERVED
 from tests.conftest import Database
 from tests.masterdata import plant as plants
@@ -117,6 +117,12 @@ def test_the_build_told_its_lineage(both: Any) -> None:
     assert {"build", "gold.stock_history", "gold.stock_history.test", "bronze.stock_movement.test"} <= ends.keys()
     (history,) = [one for one in events[-1]["outputs"] if one["name"] == "gold.stock_history"]
     assert "known_to" in {one["name"] for one in history["facets"]["schema"]["fields"]}
+
+
+def test_the_build_documented_its_models(both: Any) -> None:
+    told = documentation.page().read_text("utf-8")
+    for word in ("model.group_hub.golden_inventory", "key_golden_inventory", "compiled_code", "DECIMAL(38,9)"):
+        assert word in told, word
 
 
 def test_the_golden_inventory_of_both(both: Any) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from masterdata.lake import service
+from masterdata.lake import documentation, service
 from tests.masterdata.lake_pages.conftest import LOCK, READ, Lake
 
 HTML = {"accept": "text/html"}
@@ -107,3 +108,17 @@ def test_the_api_serves_all_of_it_without_the_lakes_libraries() -> None:
     check = f"import sys, hub.app; hub.app.create_app(); print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_models_are_documented_in_one_page(client: Any, reader: Any, monkeypatch: Any, tmp_path: Path) -> None:
+    monkeypatch.setattr(documentation, "_folder", lambda: tmp_path)
+    assert client.get("/builds/models").status_code == 401
+    reader(None, READ - {"feeds:read"})
+    assert client.get("/builds/models").status_code == 403
+    reader()
+    assert client.get("/builds/models").status_code == 404
+    (tmp_path / "page.html").write_text("<title>dbt</title>")
+    answer = client.get("/builds/models")
+    assert (answer.status_code, answer.text) == (200, "<title>dbt</title>")
+    policy = answer.headers["content-security-policy"]
+    assert "sandbox allow-scripts" in policy and "allow-same-origin" not in policy and "connect-src" not in policy
