@@ -249,6 +249,15 @@ def ensure(engine: Engine, spec: TableSpec) -> None:
                     update.add_column(field.name, field.field_type)
 
 
+def fits(engine: Engine, spec: TableSpec) -> bool:
+    """Whether the table, if it is there, can be what the spec says."""
+    try:
+        _is_there(Catalog(engine), spec)
+    except Conflict:
+        return False
+    return True
+
+
 def _is_there(catalog: Catalog, spec: TableSpec) -> bool:
     """With every column of the spec: nothing is to be written. Raises Conflict where it is another table."""
     if not catalog.table_exists(spec.name):
@@ -295,4 +304,5 @@ def _refuse_changes(table: Table, spec: TableSpec, wanted: Schema) -> None:
     if (table.properties.get(SHARED) == "true") != spec.is_shared:
         differences.append("it is shared in one and fenced in the other")
     if differences:
-        raise Conflict(f"The lake's table {spec.name} is not what the program expects: {'; '.join(differences)}.")
+        said = f"The lake's table {spec.name} is not what the program expects: {'; '.join(differences)}."
+        raise Conflict(f"{said} `hub lake rebuild` makes it anew.")

@@ -19,6 +19,8 @@ from hub.settings import settings
 
 MEMORY = "256MB"
 TURN_SECONDS = 10.0
+# For rows that go back to the lake: else a UUID leaves DuckDB as text.
+AS_THEY_ARE = "set arrow_lossless_conversion = true"
 _turn = threading.Lock()
 
 

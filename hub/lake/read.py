@@ -29,6 +29,7 @@ from pyiceberg.types import (
     StringType,
     TimestampType,
     TimestamptzType,
+    UUIDType,
 )
 from sqlalchemy import Engine
 
@@ -56,8 +57,10 @@ TYPES: dict[type[IcebergType], str] = {
     StringType: "varchar",
     TimestampType: "timestamp",
     TimestamptzType: "timestamptz",
+    UUIDType: "uuid",
 }
 # For SQL that others wrote, after the views are made. The last one keeps the others as they are.
+_OWNED = f"select * replace (cast({ORGANISATION} as uuid) as {ORGANISATION}) from"
 LOCKS = ("set enable_external_access = false", "set lock_configuration = true")
 
 
@@ -200,17 +203,14 @@ def relation(db: duckdb.DuckDBPyConnection, name: str, rows: Selection, *, locke
     return f"select * from {source}"
 
 
-def copy_to(
-    db: duckdb.DuckDBPyConnection, engine: Engine, table: TableSpec, snapshot_id: int | None, ids: Sequence[str]
-) -> None:
+def copy_to(db: duckdb.DuckDBPyConnection, engine: Engine, table: TableSpec, snapshot_id: int | None) -> None:
     """The table's rows, all organisations', under its name in a database of the hub's own: a view of the files where
-    they lie on this machine, else a copy. Columns of `ids` become UUIDs."""
+    they lie on this machine, else a copy. Their organisation becomes a UUID."""
     name = table.name
     rows = Selection(Catalog(engine).table(name), None, snapshot_id)
-    casts = ", ".join(f"cast({column} as uuid) as {column}" for column in table.schema.names if column in ids)
     kind = "view" if rows.is_plain and rows.is_local else "table"
     db.execute(f"create schema if not exists {name.partition('.')[0]}")
-    db.execute(f"create {kind} {name} as select * replace ({casts}) from ({relation(db, name, rows)})")
+    db.execute(f"create {kind} {name} as {_OWNED} ({relation(db, name, rows)})")
 
 
 def _in(organisations: Sequence[str]) -> BooleanExpression:

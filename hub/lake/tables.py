@@ -48,5 +48,15 @@ def name_of(table: TableSpec | str) -> str:
 def _is_flat(kind: pa.DataType) -> bool:
     if pa.types.is_timestamp(kind):
         return bool(kind.unit == "us" and kind.tz in (None, "UTC"))
-    simple = (pa.string(), pa.int32(), pa.int64(), pa.float32(), pa.float64(), pa.bool_(), pa.date32(), pa.binary())
+    simple = (
+        pa.string(),
+        pa.int32(),
+        pa.int64(),
+        pa.float32(),
+        pa.float64(),
+        pa.bool_(),
+        pa.date32(),
+        pa.binary(),
+        pa.uuid(),
+    )
     return kind in simple or bool(pa.types.is_decimal128(kind))

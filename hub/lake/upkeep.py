@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 
 from hub.errors import HubError
 from hub.lake.catalog import Catalog, columns, writing
-from hub.lake.files import database
+from hub.lake.files import AS_THEY_ARE, database
 from hub.lake.read import Selection, relation
 from hub.lake.tables import TableSpec, name_of
 from hub.lake.write import data_files, replace_files
@@ -68,6 +68,7 @@ def _sorted(table: Table, tasks: Sequence[FileScanTask]) -> Iterator[pa.Table]:
     """Rows of the files in the table's order, one new file's worth at a time."""
     order = ", ".join(columns(table, table.sort_order().fields)) or "all"
     with database(MEMORY) as db:
+        db.execute(AS_THEY_ARE)
         found = relation(db, ".".join(table.name()), Selection(table, tasks=tasks))
         batches: list[pa.RecordBatch] = []
         for batch in db.sql(f"{found} order by {order}").to_arrow_reader(BATCH_ROWS):

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from uuid import UUID, uuid4
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyiceberg.io.pyarrow import _dataframe_to_data_files
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
@@ -22,21 +23,22 @@ PIECE_BYTES = 128 * 2**20
 Rows: TypeAlias = pa.Table | pa.RecordBatchReader
 
 
-def append(engine: Engine, tables: Mapping[TableSpec, Rows], token: UUID) -> None:
+def append(engine: Engine, tables: Mapping[TableSpec, Rows], token: UUID, *, in_order: bool = False) -> None:
     """Append rows, exactly once per token and table: called again after a kill at any instant, it does what is left.
 
     The token is stamped into the snapshot and kept in `lake_token`, by the very transaction that makes the snapshot the
     table's current one. So both happen or neither does, the key of `lake_token` refuses a second commit, and a token
     is known for ever, whatever snapshots expire. Iceberg cannot commit several tables at once: each is exact by itself,
     and a reader may see one before the other. Columns missing in the rows are null. A reader is taken in pieces and
-    left alone where the token is known. Raises NotFound, Unprocessable, Unavailable."""
+    left alone where the token is known. `in_order`: they come by partition and sort, as files keep them. Raises
+    NotFound, Unprocessable, Unavailable."""
     for spec, rows in tables.items():
-        _write(engine, spec, rows, token)
+        _write(engine, spec, rows, token, in_order=in_order)
 
 
-def overwrite(engine: Engine, spec: TableSpec, rows: Rows, token: UUID) -> None:
+def overwrite(engine: Engine, spec: TableSpec, rows: Rows, token: UUID, *, in_order: bool = False) -> None:
     """Replace all rows of the table in one commit, exactly once per token. Earlier snapshots keep what they held."""
-    _write(engine, spec, rows, token, is_whole=True)
+    _write(engine, spec, rows, token, is_whole=True, in_order=in_order)
 
 
 def was_appended(engine: Engine, table: TableSpec | str, token: UUID) -> bool:
@@ -44,12 +46,12 @@ def was_appended(engine: Engine, table: TableSpec | str, token: UUID) -> bool:
         return is_known(connection, name_of(table), token)
 
 
-def _write(engine: Engine, spec: TableSpec, rows: Rows, token: UUID, *, is_whole: bool = False) -> None:
+def _write(engine: Engine, spec: TableSpec, rows: Rows, token: UUID, *, is_whole: bool = False, in_order: bool) -> None:
     with writing(engine, spec.name) as catalog:
         if is_known(catalog.held(), spec.name, token):
             return
         table = catalog.table(spec.name)
-        added = list(data_files(table, _pieces(spec, rows)))
+        added = list(data_files(table, _pieces(spec, rows, in_order=in_order)))
         removed = [task.file for task in table.scan().plan_files()] if is_whole else []
         if added or removed:
             replace_files(table, added, removed, {TOKEN: str(token)})
@@ -84,19 +86,19 @@ def replace_files(
                 snapshot.append_data_file(file)
 
 
-def _pieces(spec: TableSpec, rows: Rows) -> Iterator[pa.Table]:
+def _pieces(spec: TableSpec, rows: Rows, *, in_order: bool) -> Iterator[pa.Table]:
     """Rows in the spec's columns and order, a bounded number at a time."""
     if isinstance(rows, pa.Table):
-        yield _fitted(spec, rows)
+        yield _sorted(spec, _fitted(spec, rows), in_order=in_order)
         return
     batches: list[pa.RecordBatch] = []
     for batch in rows:
         batches.append(batch)
         if sum(one.nbytes for one in batches) >= PIECE_BYTES:
-            yield _fitted(spec, pa.Table.from_batches(batches))
+            yield _sorted(spec, _fitted(spec, pa.Table.from_batches(batches)), in_order=in_order)
             batches = []
     if batches:
-        yield _fitted(spec, pa.Table.from_batches(batches))
+        yield _sorted(spec, _fitted(spec, pa.Table.from_batches(batches)), in_order=in_order)
 
 
 def _fitted(spec: TableSpec, rows: pa.Table) -> pa.Table:
@@ -113,5 +115,17 @@ def _fitted(spec: TableSpec, rows: pa.Table) -> pa.Table:
         raise Unprocessable(f"Rows do not fit {spec.name}: {error}") from error
     if not spec.is_shared and fitted[ORGANISATION].null_count:
         raise Unprocessable(f"Rows of {spec.name} without {ORGANISATION} would be nobody's.")
-    order = [(name, "ascending") for name in (*spec.partition, *spec.sort)]
-    return fitted.sort_by(order) if order else fitted
+    return fitted
+
+
+def _sorted(spec: TableSpec, rows: pa.Table, *, in_order: bool) -> pa.Table:
+    order = (*spec.partition, *spec.sort)
+    if in_order or not order:
+        return rows
+    keys = pa.table({name: _sortable(rows[name]) for name in order})
+    return rows.take(pc.sort_indices(keys, [(name, "ascending") for name in order]))
+
+
+def _sortable(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Arrow orders no UUIDs, but their bytes."""
+    return column.cast(pa.binary(16)) if column.type == pa.uuid() else column

@@ -23,6 +23,7 @@ from hub import lake
 from hub.columns import new_id
 from hub.database import Tenancy, set_tenancy, unit_of_work
 from hub.housekeeping import organisations
+from hub.lake.files import AS_THEY_ARE
 from hub.lake.tables import SPILL
 from hub.settings import settings
 from masterdata.intake import landing
@@ -147,6 +148,7 @@ def _write(engine: Engine, everyone: Sequence[UUID], token: UUID) -> int:
     """Read the batches of a token and append them; repeated with the same token nothing is written twice."""
     with tempfile.TemporaryDirectory(dir=_temporary()) as folder, duckdb.connect(config=_config(folder)) as db:
         bronze.begin(db)
+        db.execute(AS_THEY_ARE)
         with unit_of_work(engine, Tenancy(tuple(everyone))) as session:
             claimed = session.execute(_OF_TOKEN, {"token": token}).all()
             _Round(session, db).read(claimed)
@@ -155,7 +157,7 @@ def _write(engine: Engine, everyone: Sequence[UUID], token: UUID) -> int:
             spec: db.cursor().sql(f"from {name} order by organisation_id, coverage_id, position_key").to_arrow_table()
             for spec, name in tables.items()
         }
-        lake.append(engine, {spec: table for spec, table in readers.items() if table.num_rows}, token)
+        lake.append(engine, {spec: table for spec, table in readers.items() if table.num_rows}, token, in_order=True)
     for organisation_id in sorted({row.organisation_id for row in claimed}):
         with unit_of_work(engine, Tenancy((organisation_id,), organisation_id)) as session:
             session.execute(_WRITTEN, {"org": organisation_id, "token": token})

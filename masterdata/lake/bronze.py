@@ -14,11 +14,11 @@ from masterdata.ledger import keys
 _QUANTITY, _INSTANT = pa.decimal128(38, 9), pa.timestamp("us", "UTC")
 _KEY = [
     ("organisation_id", pa.string()),
-    ("system_id", pa.string()),
+    ("system_id", pa.uuid()),
     ("coverage_id", pa.int64()),
-    ("batch_id", pa.string()),
+    ("batch_id", pa.uuid()),
     ("row_no", pa.int64()),
-    ("position_key", pa.string()),
+    ("position_key", pa.uuid()),
     ("item_id", pa.string()),
     ("place_id", pa.string()),
     ("lot", pa.string()),
@@ -52,8 +52,8 @@ MOVEMENT = TableSpec(
     pa.schema(
         [
             *_KEY,
-            ("identity", pa.string()),
-            ("content", pa.string()),
+            ("identity", pa.uuid()),
+            ("content", pa.uuid()),
             ("booked_at", _INSTANT),
             ("occurred_at", _INSTANT),
             ("modified_at", _INSTANT),

@@ -57,7 +57,6 @@ STEPS = {
 }
 # The analysis that answers questions of the past.
 QUESTION = "golden_as_of"
-IDS = ("organisation_id", "system_id", "batch_id", "position_key", "identity", "content")
 Tell = Callable[[str, float], object]
 _ROOT = text("select id from organisation where parent_id is null limit 1")
 _ALONE = text("select pg_try_advisory_lock(hashtextextended('build', 0))")
@@ -231,7 +230,7 @@ def load(engine: Engine, db: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Bronze, as it is now, in a build's file, ids as they are; its snapshots."""
     held = lake.snapshots(engine)
     for spec in bronze.TABLES.values():
-        lake.copy_to(db, engine, spec, held.get(spec.name), IDS)
+        lake.copy_to(db, engine, spec, held.get(spec.name))
     return {spec.name: held.get(spec.name, publish.EMPTY) for spec in bronze.TABLES.values()}
 
 

@@ -1,8 +1,9 @@
-"""The marts as tables of the lake, and how a build's file hands them over: ids become text, as Iceberg keeps them."""
+"""The marts as tables of the lake, and how a build's file hands them over."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from functools import cache
 from typing import Any
 
@@ -10,6 +11,7 @@ import duckdb
 import pyarrow as pa
 import yaml
 
+from hub.lake.files import AS_THEY_ARE
 from hub.lake.tables import ORGANISATION, TableSpec
 from masterdata.lake.transform import PROJECT
 from masterdata.lake.words import definitions
@@ -30,6 +32,8 @@ _TYPES = {
     "date": pa.date32(),
     "decimal(38,9)": pa.decimal128(38, 9),
 }
+# What DuckDB keeps in another type than the lake.
+_CAST = {pa.string(): "varchar", pa.decimal128(38, 0): "decimal(38,0)"}
 
 
 @cache
@@ -53,19 +57,25 @@ def views() -> list[str]:
 
 def _spec(name: str, model: Mapping[str, Any]) -> TableSpec:
     columns: list[dict[str, str]] = model["columns"]
-    schema = pa.schema([(c["name"], _type(c["data_type"])) for c in columns])
+    schema = pa.schema([(c["name"], _type(c["name"], c["data_type"])) for c in columns])
     return TableSpec(f"gold.{name}", schema, (ORGANISATION,) if name in ORDER else (), ORDER.get(name, ()))
 
 
-def _type(said: str) -> pa.DataType:
+def _type(name: str, said: str) -> pa.DataType:
+    if name == ORGANISATION:
+        return pa.string()
     if said.startswith("{{"):
-        return pa.timestamp("us", "UTC") if "timestamptz" in said else pa.string()
+        return pa.timestamp("us", "UTC") if "timestamptz" in said else pa.uuid()
     return _TYPES[said]
 
 
-def rows(db: duckdb.DuckDBPyConnection, spec: TableSpec) -> pa.RecordBatchReader:
-    """A table's rows in a build's file, in its types and order."""
-    casts = [f"cast({f.name} as varchar) as {f.name}" if f.type == pa.string() else f.name for f in spec.schema]
+@contextmanager
+def rows(db: duckdb.DuckDBPyConnection, spec: TableSpec) -> Iterator[pa.RecordBatchReader]:
+    """A table's rows in a build's file, in its types and order. They end with the block: DuckDB waits without end for a
+    file that is opened again while a stream of it is still held by somebody, be it an error's traceback."""
+    casts = [f"cast({f.name} as {_CAST[f.type]}) as {f.name}" if f.type in _CAST else f.name for f in spec.schema]
     order = ", ".join((*spec.partition, *spec.sort)) or "1"
-    found = db.cursor().sql(f"select {', '.join(casts)} from {spec.name} order by {order}").to_arrow_reader(100_000)
-    return pa.RecordBatchReader.from_batches(spec.schema, (batch.cast(spec.schema) for batch in found))
+    db.execute(AS_THEY_ARE)
+    query = f"select {', '.join(casts)} from {spec.name} order by {order}"
+    with closing(db.cursor()) as cursor, cursor.sql(query).to_arrow_reader(100_000) as found:
+        yield pa.RecordBatchReader.from_batches(spec.schema, (batch.cast(spec.schema) for batch in found))

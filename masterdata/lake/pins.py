@@ -90,6 +90,7 @@ _ARROW = {
     "DATE": pa.date32(),
     "DECIMAL(38,9)": pa.decimal128(38, 9),
     "TIMESTAMP WITH TIME ZONE": pa.timestamp("us", "UTC"),
+    "UUID": pa.uuid(),
 }
 _KNOWN = text("select coalesce(max(recorded_at), clock_timestamp()) from recording")
 _TYPES = {
@@ -134,12 +135,13 @@ def specs(db: duckdb.DuckDBPyConnection) -> list[TableSpec]:
 
 def _spec(db: duckdb.DuckDBPyConnection, name: str) -> TableSpec:
     described = db.execute(f"describe {name}").fetchall()
-    schema = pa.schema([(column, _ARROW.get(kind, pa.string())) for column, kind, *_ in described])
+    kinds = {column: _ARROW.get(kind, pa.string()) for column, kind, *_ in described}
+    schema = pa.schema(kinds | ({ORGANISATION: pa.string()} if ORGANISATION in kinds else {}))
     return TableSpec(name, schema, is_shared=ORGANISATION not in schema.names)
 
 
 def _copy(connection: psycopg.Connection, db: duckdb.DuckDBPyConnection, path: Path, what: tuple[str, str]) -> None:
-    """One query's rows as a table, by way of a file; instants in UTC, ids as text."""
+    """One query's rows as a table, by way of a file; instants in UTC."""
     table, query = what
     cursor = connection.execute(f"select * from ({query}) described limit 0")
     columns = {c.name: _TYPES.get(c.type_code, "VARCHAR") for c in cursor.description or ()}

@@ -57,7 +57,7 @@ _GONE = """
     delete from {table} where organisation_id = %(organisation)s and ({key}) in (
         select {key} from (
             select * from {table} where organisation_id = %(organisation)s
-            except select * from served_{table}) changed)"""
+            except select * from served_{table} where organisation_id = %(organisation)s) changed)"""
 _FRESH = """
     insert into {table} select * from served_{table} where organisation_id = %(organisation)s
     except select * from {table} where organisation_id = %(organisation)s"""
@@ -81,7 +81,8 @@ def to_lake(
     for spec in specs:
         if spec.name not in standing:
             lake.ensure(engine, spec)
-            lake.overwrite(engine, spec, marts.rows(db, spec), build_id)
+            with marts.rows(db, spec) as rows:
+                lake.overwrite(engine, spec, rows, build_id, in_order=True)
     held = {**lake.snapshots(engine), **standing}
     return {spec.name: held.get(spec.name, EMPTY) for spec in specs}
 

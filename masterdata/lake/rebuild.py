@@ -12,10 +12,10 @@ from sqlalchemy import Connection, Engine, text
 from hub.database import Tenancy, bind, unit_of_work
 from hub.errors import Unprocessable
 from hub.housekeeping import organisations
-from hub.lake.catalog import drop, names
+from hub.lake.catalog import drop, fits, names
 from hub.lake.upkeep import is_readable
 from hub.settings import settings
-from masterdata.lake import append, bronze, build
+from masterdata.lake import append, bronze, build, marts
 
 log = structlog.get_logger("lake")
 
@@ -30,14 +30,15 @@ _UNVERIFIED = text("update build set figures = figures - 'sums' where is_current
 
 
 def rebuild(engine: Engine) -> int:
-    """Forget what bronze holds, and tables whose metadata cannot be read, all at once; then append every batch. How
-    many. Killed at any instant, the next append or rebuild does the rest. Raises Unprocessable where a body is gone,
-    Conflict while a build runs."""
+    """Forget bronze and what builds need of it, and marts that cannot be read or have other columns now, all at once;
+    then append every batch. How many. Killed at any instant, the next append or rebuild does the rest. Raises
+    Unprocessable where a body is gone, Conflict while a build runs."""
     everyone = organisations(engine)
     with build._alone(engine), append._alone(engine):
         _refuse_gaps(engine, everyone)
-        own = {spec.name for spec in bronze.TABLES.values()}
-        lost = [name for name in names(engine) if name in own or not is_readable(engine, name)]
+        known = {spec.name: spec for spec in marts.specs().values()}
+        sound = {name for name, spec in known.items() if is_readable(engine, name) and fits(engine, spec)}
+        lost = [name for name in names(engine) if name not in sound]
         drop(engine, lost, lambda connection: _release(connection, everyone))
     log.info("lake_forgotten", tables=lost)
     return append.append_pending(engine)

@@ -15,6 +15,7 @@ from hub.database import NOBODY, Tenancy, unit_of_work
 from hub.errors import NotFound
 from hub.housekeeping import organisations
 from hub.lake.read import EVERYONE
+from hub.lake.tables import ORGANISATION
 from masterdata.intake.writing import driver
 from masterdata.lake import publish
 from masterdata.lake.models import Build
@@ -33,14 +34,14 @@ class Damage:
 
 
 def sums(db: duckdb.DuckDBPyConnection, tables: Iterable[str]) -> dict[str, str]:
-    """Sum and number of each table's rows, whatever their order; ids read as text. DuckDB's hash is its version's own:
+    """Sum and number of each table's rows, whatever their order. DuckDB's hash is its version's own:
     sums of two versions are not compared."""
     return {table: _sum(db, table) for table in tables}
 
 
 def _sum(db: duckdb.DuckDBPyConnection, table: str) -> str:
-    columns = sorted((c, kind) for c, kind, *_ in db.execute(f"describe {table}").fetchall())
-    row = ", ".join(f"cast({c} as varchar)" if kind == "UUID" else c for c, kind in columns)
+    columns = sorted(column for column, *_ in db.execute(f"describe {table}").fetchall())
+    row = ", ".join(f"cast({c} as varchar)" if c == ORGANISATION else c for c in columns)
     ((found, rows),) = db.execute(f"select sum(cast(hash({row}) as hugeint)), count(*) from {table}").fetchall()
     return f"{duckdb.__version__}/{found or 0}/{rows}"
 

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, text
 from hub import lake
 from hub.database import Tenancy, make_engine, unit_of_work
 from hub.housekeeping import organisations
+from hub.lake.files import AS_THEY_ARE
 from hub.settings import settings
 from masterdata.lake import append, build, reading, rebuild, transform
 from masterdata.lake.append import append_pending
@@ -82,9 +83,9 @@ def die_appending(url: str, home: str, instant: str) -> None:
     def killed(*_: Any) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def half(engine: Engine, tables: Any, token: UUID) -> None:
+    def half(engine: Engine, tables: Any, token: UUID, **how: Any) -> None:
         first, *_ = tables.items()
-        to_lake(engine, dict([first] if instant == "one table written" else tables), token)
+        to_lake(engine, dict([first] if instant == "one table written" else tables), token, **how)
         killed()
 
     def second(*given: Any) -> int:
@@ -120,5 +121,6 @@ def rewrite(engine: Engine, spec: lake.TableSpec, change: str, which: str, token
     with lake.connect(engine, lake.EVERYONE, tables=[spec]) as db:
         db.execute(f"create table mine as from {spec.name}")
         assert db.execute(f"update mine set {change} where {which}").fetchall()[0][0] == 1
+        db.execute(AS_THEY_ARE)
         rows = db.sql(f"select {', '.join(names)} from mine").to_arrow_table()
     lake.overwrite(engine, spec, rows, token)

@@ -241,7 +241,7 @@ class Rig:
         """Rows of bronze as they are now: batch, row and key."""
         names = ["bronze.stock_observation", "bronze.stock_movement"]
         with lake.connect(self.plant.engine, lake.EVERYONE, tables=names) as db:
-            both = " union all ".join(f"select batch_id, row_no, position_key from {name}" for name in names)
+            both = " union all ".join(f"select batch_id::varchar, row_no, position_key from {name}" for name in names)
             return db.execute(f"select * from ({both}) order by all").fetchall()
 
 

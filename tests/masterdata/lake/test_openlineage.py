@@ -44,7 +44,7 @@ class Told:
     outcomes: list[Outcome] = field(default_factory=lambda: list(GOOD))
     id: UUID = field(default_factory=new_id)
     checks: list[dict[str, Any]] = field(
-        default_factory=lambda: [{"name": "no_line_twice", "is_kept": True, "figure": 0.0}]
+        default_factory=lambda: [{"name": "every_line_in_bronze", "is_kept": True, "figure": 0.0}]
     )
 
 
@@ -99,7 +99,7 @@ def test_tests_and_checks_are_assertions_of_the_table_they_look_at(made: Told) -
         (one,) = tested["inputFacets"]["dataQualityAssertions"]["assertions"]
         found[tested["name"]] = (one["name"], one["success"])
     assert found == {
-        "bronze.stock_movement": ("no_line_twice", True),
+        "bronze.stock_movement": ("every_line_in_bronze", True),
         "gold.stock_history": ("key_stock_history", True),
     }
 

@@ -14,7 +14,6 @@ import pytest
 from sqlalchemy import Engine
 
 from masterdata.lake import bronze, pins, transform
-from masterdata.lake.build import IDS
 
 TODAY = {"group_currency": "CNY", "today": "2026-11-23"}
 
@@ -51,8 +50,8 @@ def project(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Project
         db.execute("create schema bronze")
         for spec in bronze.TABLES.values():
             db.register("empty", spec.schema.empty_table())
-            ids = ", ".join(f"cast({name} as uuid) as {name}" for name in spec.schema.names if name in IDS)
-            db.execute(f"create table {spec.name} as select * replace ({ids}) from empty")
+            owned = "select * replace (cast(organisation_id as uuid) as organisation_id) from empty"
+            db.execute(f"create table {spec.name} as {owned}")
             db.unregister("empty")
     with quietly():
         outcomes = transform.run(folder / "build.duckdb", folder, TODAY)
