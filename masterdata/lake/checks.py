@@ -42,14 +42,6 @@ RULES: tuple[Rule, ...] = (
            having count(m.batch_id) <> b.rows_in - b.quarantined""",
     ),
     Rule(
-        "no_line_twice",
-        "bronze",
-        """select count(*) from (
-            select batch_id, row_no from bronze.stock_movement group by batch_id, row_no having count(*) > 1)""",
-        0,
-        "select batch_id, row_no from bronze.stock_movement group by batch_id, row_no having count(*) > 1",
-    ),
-    Rule(
         "keys_as_written",
         "bronze",
         """select count(*) from bronze.stock_observation where kind = 'listed' and position_key <> cast(md5(concat_ws(

@@ -7,74 +7,40 @@ with seen as (
     from (
         select distinct position_key, block, known_at from {{ ref('int_stock_facts') }} where recordings > 1) recordings
 ),
--- A block of one recording was never believed otherwise than now.
-plain as (
-    select l.position_key, l.block, l.known_at, l.moment, p.quantity
-    from (
-        select distinct position_key, block, known_at, moment from {{ ref('int_stock_facts') }}
-        where recordings = 1) l
-    join {{ ref('int_stock_points') }} p on p.position_key = l.position_key and p.moment = l.moment
-    where p.change <> 0
-),
--- The others are told anew for each of their recordings, upon what was held before them.
+-- Blocks of several recordings are told anew for each of them, upon what was held before them.
 told as (
     select f.position_key, f.block, s.known_at, f.moment, f.is_observed, f.quantity, f.recording_id
     from {{ ref('int_stock_facts') }} f
     join seen s on s.position_key = f.position_key and s.block = f.block and s.known_at >= f.known_at
     where f.recordings > 1
 ),
-opened as (
-    select position_key, block, min(moment) as first_at from {{ ref('int_stock_facts') }}
+earlier as (
+    select position_key, block, min_by(quantity - change, moment) as held from {{ ref('int_stock_points') }}
     where recordings > 1 group by position_key, block
 ),
-before as (
-    select position_key, moment, 0 as is_opening, null as block from {{ ref('int_stock_points') }}
-    where position_key in (select position_key from opened)
-    union all
-    select position_key, first_at, 1, block from opened
-),
-preceded as (
-    select *, max(case when is_opening = 0 then moment end) over (
-               partition by position_key order by moment, is_opening desc rows unbounded preceding) as last_at
-    from before
-),
-earlier as (
-    select b.position_key, b.block, p.quantity
-    from preceded b
-    join {{ ref('int_stock_points') }} p on p.position_key = b.position_key and p.moment = b.last_at
-    where b.is_opening = 1
-),
-settled as (
-    select *, row_number() over (partition by position_key, known_at, moment order by recording_id desc) as newness
-    from told where is_observed = 1
-),
 points as (
-    select position_key, block, known_at, moment, is_observed, quantity from settled where newness = 1
-    union all
-    select position_key, block, known_at, moment, 0, sum(quantity) from told where is_observed = 0
-    group by position_key, block, known_at, moment
+    select position_key, block, known_at, moment, max(is_observed) as is_observed,
+           max_by(quantity, recording_id) filter (where is_observed = 1) as observed,
+           sum(case when is_observed = 0 then quantity end) as moved
+    from told group by position_key, block, known_at, moment
 ),
 grouped as (
     select *, sum(is_observed) over (
-               partition by position_key, known_at order by moment, is_observed rows unbounded preceding) as era
+               partition by position_key, known_at order by moment rows unbounded preceding) as era
     from points
 ),
 running as (
-    select g.position_key, g.block, g.known_at, g.moment, g.is_observed, coalesce(e.quantity, 0) as held,
-           sum(g.quantity) over (
-               partition by g.position_key, g.known_at, g.era order by g.moment, g.is_observed
-               rows unbounded preceding) + case when g.era = 0 then coalesce(e.quantity, 0) else 0 end as quantity
+    select g.position_key, g.block, g.known_at, g.moment, e.held,
+           sum(case when g.is_observed = 1 then g.observed else g.moved end) over (
+               partition by g.position_key, g.known_at, g.era order by g.moment rows unbounded preceding)
+               + case when g.era = 0 then e.held else 0 end as quantity
     from grouped g
-    left join earlier e on e.position_key = g.position_key and e.block = g.block
-),
-last_of_moment as (
-    select *, row_number() over (partition by position_key, known_at, moment order by is_observed desc) as newness
-    from running
+    join earlier e on e.position_key = g.position_key and e.block = g.block
 ),
 changed as (
     select *, quantity - coalesce(
                lag(quantity) over (partition by position_key, known_at order by moment), held) as change
-    from last_of_moment where newness = 1
+    from running
 ),
 told_steps as (
     select position_key, block, known_at, moment, quantity from changed where change <> 0
@@ -95,28 +61,28 @@ steps as (
     where t.position_key is null
 ),
 stretches as (
-    select position_key, block, min(moment) as start_at, min(known_at) as opened_at from plain
+    select position_key, block, min(moment) as start_at, min(known_at) as opened_at from steps
     group by position_key, block
+),
+-- A block of one recording was never believed otherwise than now.
+laid as (
+    select position_key, block, known_at, moment, quantity, true as is_plain from {{ ref('int_stock_points') }}
+    where recordings = 1 and change <> 0
     union all
-    select position_key, block, min(moment), min(known_at) from steps group by position_key, block
+    select position_key, block, opened_at, start_at, null, false from stretches
 ),
 followed as (
-    select position_key, block, lead(start_at) over (partition by position_key order by block) as next_at,
-           lead(opened_at) over (partition by position_key order by block) as next_opened_at
-    from stretches
-),
-plain_cells as (
-    select p.position_key, p.known_at, p.moment, p.quantity, f.next_at, f.next_opened_at,
-           lead(p.moment) over (partition by p.position_key, p.block order by p.moment) as until_at
-    from plain p
-    join followed f on f.position_key = p.position_key and f.block = p.block
+    select *, lead(block) over later as next_block, lead(moment) over later as next_at,
+           lead(known_at) over later as next_opened_at
+    from laid
+    window later as (partition by position_key order by block, moment)
 ),
 cells as (
     select t.position_key, t.block, t.known_at, s.turn, s.next_known_at, t.moment, t.quantity, f.next_at,
            f.next_opened_at, lead(t.moment) over (partition by t.position_key, t.known_at order by t.moment) as until_at
     from steps t
     join seen s on s.position_key = t.position_key and s.block = t.block and s.known_at = t.known_at
-    join followed f on f.position_key = t.position_key and f.block = t.block
+    join followed f on f.position_key = t.position_key and f.block = t.block and not f.is_plain
 ),
 pieces as (
     select position_key, block, turn, quantity, moment as valid_from,
@@ -135,13 +101,12 @@ numbered as (
 ),
 -- Up to where the next block begins it is believed for ever; beyond, until that is recorded.
 final as (
-    select position_key, cast(quantity as decimal(38,9)) as quantity, moment as valid_from,
-           coalesce(until_at, next_at) as valid_to, known_at as known_from,
-           cast(null as timestamp with time zone) as known_to
-    from plain_cells
+    select position_key, cast(quantity as decimal(38,9)) as quantity, moment as valid_from, next_at as valid_to,
+           known_at as known_from, cast(null as timestamp with time zone) as known_to
+    from followed where is_plain
     union all
-    select position_key, cast(quantity as decimal(38,9)), next_at, null, known_at, next_opened_at from plain_cells
-    where until_at is null and next_at is not null
+    select position_key, cast(quantity as decimal(38,9)), next_at, null, known_at, next_opened_at from followed
+    where is_plain and next_block > block
     union all
     select position_key, cast(quantity as decimal(38,9)), valid_from, valid_to, min(known_from),
            case when count(known_to) = count(*) then max(known_to) end

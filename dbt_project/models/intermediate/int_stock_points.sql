@@ -1,41 +1,24 @@
--- The life of each position as known now: what it held from an instant on. An observation sets it, a movement changes
--- it.
-with observations as (
-    select * from {{ ref('int_stock_observations') }}
-),
-moves as (
-    select position_key, booked_at, quantity from {{ ref('int_movements') }}
-    where is_current and not is_voided and booked_at is not null
-),
-settled as (
-    select *, row_number() over (partition by position_key, observed_at order by recording_id desc) as newness
-    from observations
-),
-points as (
-    select position_key, observed_at as moment, 1 as is_observed, quantity from settled where newness = 1
-    union all
-    select position_key, booked_at, 0, sum(quantity) from moves group by position_key, booked_at
+-- The life of each position as known now: what it held from an instant on. An observation sets it, the one recorded
+-- last if there are several, and has seen what moved in its own instant; else movements change it.
+with told as (
+    select position_key, moment, block, recordings, min(known_at) as known_at, max(is_observed) as is_observed,
+           max_by(quantity, recording_id) filter (where is_observed = 1) as observed,
+           sum(case when is_observed = 0 then quantity end) as moved
+    from {{ ref('int_stock_facts') }}
+    group by position_key, moment, block, recordings
 ),
 grouped as (
-    select *, sum(is_observed) over (
-               partition by position_key order by moment, is_observed rows unbounded preceding) as era
-    from points
+    select *, sum(is_observed) over (partition by position_key order by moment rows unbounded preceding) as era
+    from told
 ),
 running as (
-    -- Within an era the observation comes first, movements add to it.
-    select position_key, moment, is_observed,
-           cast(sum(quantity) over (
-               partition by position_key, era order by moment, is_observed rows unbounded preceding)
-               as decimal(38,9)) as quantity
+    select position_key, moment, block, recordings, known_at,
+           cast(sum(case when is_observed = 1 then observed else moved end) over (
+               partition by position_key, era order by moment rows unbounded preceding) as decimal(38,9)) as quantity
     from grouped
 ),
-last_of_moment as (
-    select *, row_number() over (partition by position_key, moment order by is_observed desc) as newness
-    from running
-),
 final as (
-    select position_key, moment, quantity,
-           quantity - coalesce(lag(quantity) over (partition by position_key order by moment), 0) as change
-    from last_of_moment where newness = 1
+    select *, quantity - coalesce(lag(quantity) over (partition by position_key order by moment), 0) as change
+    from running
 )
 select * from final
