@@ -169,7 +169,7 @@ class Selection:
 
     def dataset(self) -> ds.Dataset:
         """Files read by column names, with filters pushed down into them; rows past the fence filtered out."""
-        kind = pa.schema(schema_to_pyarrow(self.schema, include_field_ids=False))
+        kind = pa.schema([_comparable(field) for field in schema_to_pyarrow(self.schema, include_field_ids=False)])
         scheme, host, _ = PyArrowFileIO.parse_location(self.table.location(), self.table.io.properties)
         files = self.table.io.fs_by_scheme(scheme, host)  # type: ignore[attr-defined]
         whole = ds.dataset(
@@ -200,7 +200,9 @@ def relation(db: duckdb.DuckDBPyConnection, name: str, rows: Selection, *, locke
         return rows.sql()
     source = f"lake_{name.replace('.', '_')}"
     db.from_arrow(rows.dataset() if rows.is_plain and rows.is_steady else rows).create_view(source)
-    return f"select * from {source}"
+    fields = [(quoted(field.name), duck_type(field.field_type)) for field in rows.schema.fields if rows.is_plain]
+    casts = ", ".join(f"cast({field} as uuid) as {field}" for field, kind in fields if kind == "uuid")
+    return f"select *{f' replace ({casts})' if casts else ''} from {source}"
 
 
 def copy_to(db: duckdb.DuckDBPyConnection, engine: Engine, table: TableSpec, snapshot_id: int | None) -> None:
@@ -211,6 +213,11 @@ def copy_to(db: duckdb.DuckDBPyConnection, engine: Engine, table: TableSpec, sna
     kind = "view" if rows.is_plain and rows.is_local else "table"
     db.execute(f"create schema if not exists {name.partition('.')[0]}")
     db.execute(f"create {kind} {name} as {_OWNED} ({relation(db, name, rows)})")
+
+
+def _comparable(field: pa.Field) -> pa.Field:
+    """Arrow compares no UUIDs with a file's statistics, but their bytes."""
+    return field.with_type(pa.binary(16)) if field.type == pa.uuid() else field
 
 
 def _in(organisations: Sequence[str]) -> BooleanExpression:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,8 @@ _OF_TOKEN = text(f"{_CLAIMED} where z.token = :token order by z.coverage_id, z.c
 _FORERUNNER = text(f"{_CLAIMED} where z.coverage_id = :coverage and z.chain_no = :chain")
 _OPEN = text("select distinct token from bronze_batch where not is_written")
 _WRITTEN = text("update bronze_batch set is_written = true where organisation_id = :org and token = :token")
+# By PostgreSQL's clock, as all that is recorded.
+_KNOWN = text("select max(recorded_at) from recording")
 _BAD = text("select batch_id, row_no, position_hash from quarantine where batch_id = any(:ids)")
 
 
@@ -68,10 +70,12 @@ def append_pending(engine: Engine) -> int:
     for spec in bronze.TABLES.values():
         lake.ensure(engine, spec)
     with _alone(engine):
-        everyone, now = organisations(engine), datetime.now(UTC)
+        everyone = organisations(engine)
+        with unit_of_work(engine, Tenancy(tuple(everyone))) as session:
+            known_at: datetime | None = session.execute(_KNOWN).scalar_one()
         for token in _tokens(engine, everyone):
             appended += _write(engine, everyone, token)
-        while fresh := _claim(engine, everyone, now):
+        while fresh := _claim(engine, everyone, known_at):
             appended += _write(engine, everyone, fresh)
     return appended
 
@@ -94,7 +98,7 @@ def _tokens(engine: Engine, everyone: Sequence[UUID]) -> list[UUID]:
         return list(session.scalars(_OPEN))
 
 
-def _claim(engine: Engine, everyone: Sequence[UUID], until: datetime) -> UUID | None:
+def _claim(engine: Engine, everyone: Sequence[UUID], until: datetime | None) -> UUID | None:
     """Take the next round of batches known by then under a new token; None where there is none left."""
     with unit_of_work(engine, Tenancy(tuple(everyone))) as session:
         values = {"streams": list(bronze.TABLES), "most": ROUND_BATCHES, "until": until}

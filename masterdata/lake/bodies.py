@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from connectors.contract import ENVELOPE, Stream
+from hub.lake.files import literal
 
 _MAGIC = b"PAR1"
 
@@ -41,7 +42,7 @@ def _files(db: duckdb.DuckDBPyConnection, files: Sequence[tuple[str, str]], name
         return []
     db.execute("create or replace temp table body_file (batch_id varchar, path varchar)")
     db.executemany("insert into body_file values (?, ?)", files)
-    listed = ", ".join(f"'{path}'" for path in sorted({path for _, path in files}))
+    listed = ", ".join(literal(path) for path in sorted({path for _, path in files}))
     columns = ", ".join(f"r.{name}" for name in names)
     return [
         f"select f.batch_id, {columns} from read_parquet([{listed}], filename = 'path') r"

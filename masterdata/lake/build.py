@@ -209,8 +209,8 @@ def _work(run: _Run) -> None:
             run.figures["sums"] = verify.sums(db, sorted(spec.name for spec in publish.tables(db)))
             run.snapshots |= publish.to_lake(run.engine, db, run.id, _standing(run))
         with run.step("readers"):
-            publish.to_readers(run.engine, db, run.id, run.everyone, run.said())
-    _keep_findings(run)
+            publish.to_readers(run.engine, db, run.id, run.everyone, run.said(), also=lambda s: _keep(run, s))
+    _document(run)
 
 
 def _standing(run: _Run) -> dict[str, int]:
@@ -244,10 +244,7 @@ def _check(run: _Run, db: duckdb.DuckDBPyConnection, stage: str) -> None:
 
 
 def _models(run: _Run) -> None:
-    variables = {
-        "group_currency": settings().group_currency,
-        "today": str((run.known_at or datetime.now(UTC)).astimezone(ZoneInfo(settings().zone)).date()),
-    }
+    variables = _variables(run)
     run.outcomes = outcomes = transform.run(run.file, run.folder, variables)
     run.checks += [
         {
@@ -262,10 +259,22 @@ def _models(run: _Run) -> None:
     ]
     run.findings += [Finding(None, o.kind, o.name, dict(row)) for o in outcomes for row in o.rows]
     run.queries = _questions(run, variables)
-    documentation.refresh(transform.checksum(), lambda: transform.document(run.file, run.folder, variables))
     broken = [o.name for o in outcomes if not o.is_good and o.status != "skipped"]
     if broken:
         raise BuildFailed(f"Not published: {', '.join(broken)}.")
+
+
+def _variables(run: _Run) -> dict[str, str]:
+    today = (run.known_at or datetime.now(UTC)).astimezone(ZoneInfo(settings().zone)).date()
+    return {"group_currency": settings().group_currency, "today": str(today)}
+
+
+def _document(run: _Run) -> None:
+    """What was published stands, whether its models can be documented or not."""
+    try:
+        documentation.refresh(transform.checksum(), lambda: transform.document(run.file, run.folder, _variables(run)))
+    except (OSError, RuntimeError):
+        log.exception("models_not_documented")
 
 
 def _questions(run: _Run, variables: dict[str, str]) -> dict[str, Any]:
@@ -300,24 +309,26 @@ def _reconcile(run: _Run, db: duckdb.DuckDBPyConnection) -> None:
 
 
 def _fail(run: _Run, error: Exception) -> None:
-    with unit_of_work(run.engine, NOBODY) as session:
+    with unit_of_work(run.engine, Tenancy(tuple(run.everyone))) as session:
         row = session.get_one(Build, run.id)
+        if row.state == "published":
+            log.error("build_published_with_trouble", build=str(run.id), error=str(error)[:2_000])
+            return
         for name, value in run.said().items():
             setattr(row, name, value)
         row.state, row.error, row.ended_at = "failed", str(error)[:2_000], datetime.now(UTC)
-    _keep_findings(run)
+        _keep(run, session)
 
 
-def _keep_findings(run: _Run) -> None:
-    if not run.findings:
-        return
-    with unit_of_work(run.engine, Tenancy(tuple(run.everyone))) as session:
-        root: UUID = session.execute(_ROOT).scalar_one()
-        for found in run.findings:
-            organisation_id = UUID(found.organisation_id) if found.organisation_id else root
-            set_tenancy(session, Tenancy(tuple(run.everyone), organisation_id))
-            values = {"build_id": run.id, "kind": found.kind, "name": found.name, "detail": found.detail}
-            session.execute(insert(BuildFinding).values(organisation_id=organisation_id, **values))
+def _keep(run: _Run, session: Session) -> None:
+    """The findings, each with its organisation; those of none, or of one that is not known, with the group."""
+    known = {str(organisation_id): organisation_id for organisation_id in run.everyone}
+    root: UUID | None = session.execute(_ROOT).scalar() if run.findings else None
+    for found in run.findings:
+        organisation_id = known.get(found.organisation_id or "", root)
+        set_tenancy(session, Tenancy(tuple(run.everyone), organisation_id))
+        values = {"build_id": run.id, "kind": found.kind, "name": found.name, "detail": found.detail}
+        session.execute(insert(BuildFinding).values(organisation_id=organisation_id, **values))
 
 
 def current(session: Session) -> Build | None:

@@ -9,10 +9,12 @@ from hub.errors import NotFound
 from hub.settings import settings
 
 # The page brings its scripts and draws with them; it acts for nobody: its origin is none, and it may fetch nothing.
-CSP = (
-    "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data:;"
-    " font-src data:; sandbox allow-scripts allow-popups; frame-ancestors 'none'"
-)
+HEADERS = {
+    "content-security-policy": "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; font-src data:;"
+    " style-src 'unsafe-inline'; img-src data:; sandbox allow-scripts allow-popups; frame-ancestors 'none'",
+    # Browsers refuse a sandboxed page that asks to be alone.
+    "cross-origin-opener-policy": "unsafe-none",
+}
 
 
 def refresh(project: str, document: Callable[[], Path]) -> None:

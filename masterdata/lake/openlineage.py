@@ -64,12 +64,20 @@ def told(build: Build) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        teller.tell(*_ended(build, RunState.FAIL, str(error)))
+        _tell_end(teller, build, RunState.FAIL, str(error))
         raise
     else:
-        teller.tell(*_ended(build, RunState.COMPLETE))
+        _tell_end(teller, build, RunState.COMPLETE)
     finally:
         teller.end()
+
+
+def _tell_end(teller: _Teller, build: Build, state: RunState, error: str = "") -> None:
+    try:
+        teller.tell(*_ended(build, state, error))
+    # Whatever kept it from being told, the build is what it is.
+    except Exception:
+        log.exception("lineage_not_told", build=str(build.id))
 
 
 def forget() -> int:

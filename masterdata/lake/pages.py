@@ -40,7 +40,7 @@ def start_build(session: SessionDep, _: CanStartBuilds) -> Response:
 @router.get("/builds/models")
 def documentation_page(_: CanReadFeeds) -> Response:
     """Models, columns, tests and lineage as dbt documents them, for anybody who may see builds."""
-    return FileResponse(documentation.page(), headers={"content-security-policy": documentation.CSP})
+    return FileResponse(documentation.page(), headers=documentation.HEADERS)
 
 
 @router.get("/builds/{build_id}")

@@ -43,7 +43,7 @@ def golden_as_of(
     known = asked.known_at or reached
     if known and reached and known > reached:
         raise Unprocessable(f"The lake knows what was recorded until {reached.isoformat()}. Build it first.")
-    with published(engine, readable) as db:
+    with published(engine, readable, build_id=build.id if build else None) as db:
         rate_day = asked.as_of.astimezone(ZoneInfo(settings().zone)).date()
         given = {"as_of": asked.as_of, "known_at": known, "rate_day": rate_day}
         yield db.sql(queries["question"], params=given).to_arrow_reader(10_000)

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from hub.database import Tenancy, unit_of_work
+from hub.lake.files import literal
 from hub.lake.tables import ORGANISATION, TableSpec
 from masterdata.intake.writing import driver
 from masterdata.lake.bronze import TABLES
@@ -150,7 +151,7 @@ def _copy(connection: psycopg.Connection, db: duckdb.DuckDBPyConnection, path: P
             file.write(block)
     typed = ", ".join(f"'{name}': '{kind}'" for name, kind in columns.items())
     db.execute(
-        f"create table {table} as select * from read_csv('{path}', header = false, auto_detect = false, delim = ',',"
-        f" quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false, columns = {{{typed}}})"
+        f"create table {table} as select * from read_csv({literal(str(path))}, header = false, auto_detect = false,"
+        f" delim = ',', quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false, columns = {{{typed}}})"
     )
     path.unlink()

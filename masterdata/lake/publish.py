@@ -4,7 +4,7 @@ PostgreSQL serves and the pointer to the build. A reader sees one build or the o
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,11 @@ from uuid import UUID
 import duckdb
 import psycopg
 from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
 from hub import lake
 from hub.database import Tenancy, set_tenancy, unit_of_work
+from hub.lake.files import literal
 from hub.lake.tables import TableSpec
 from hub.settings import settings
 from masterdata.intake.writing import driver
@@ -88,10 +90,16 @@ def to_lake(
 
 
 def to_readers(
-    engine: Engine, db: duckdb.DuckDBPyConnection, build_id: UUID, everyone: Sequence[UUID], said: Mapping[str, Any]
+    engine: Engine,
+    db: duckdb.DuckDBPyConnection,
+    build_id: UUID,
+    everyone: Sequence[UUID],
+    said: Mapping[str, Any],
+    *,
+    also: Callable[[Session], object],
 ) -> None:
-    """Replace what PostgreSQL serves and make the build the current one, all in one transaction; `said` are the build's
-    last columns."""
+    """Replace what PostgreSQL serves, make the build the current one and do `also`, all in one transaction; `said` are
+    the build's last columns."""
     with unit_of_work(engine, Tenancy(tuple(everyone))) as session:
         connection = driver(session)
         for table, query in SERVED.items():
@@ -107,6 +115,7 @@ def to_readers(
         for name, value in said.items():
             setattr(kept, name, value)
         kept.is_current, kept.state, kept.ended_at = True, "published", datetime.now(UTC)
+        also(session)
 
 
 def stage(db: duckdb.DuckDBPyConnection, connection: psycopg.Connection, table: str, query: str) -> None:
@@ -115,7 +124,7 @@ def stage(db: duckdb.DuckDBPyConnection, connection: psycopg.Connection, table: 
     columns = ", ".join(column[0] for column in db.execute(f"select * from ({query}) limit 0").description or ())
     with tempfile.TemporaryDirectory(dir=settings().home) as folder:
         path = Path(folder) / table
-        db.execute(f"copy ({query}) to '{path}' (format csv, header false, nullstr '', force_quote *)")
+        db.execute(f"copy ({query}) to {literal(str(path))} (format csv, header false, nullstr '', force_quote *)")
         with (
             path.open("rb") as file,
             connection.cursor().copy(f"copy served_{table} ({columns}) from stdin (format csv)") as copy,

@@ -12,9 +12,9 @@ from psycopg.rows import dict_row
 from sqlalchemy import Engine
 
 from hub.database import NOBODY, Tenancy, unit_of_work
-from hub.errors import NotFound
+from hub.errors import HubError
 from hub.housekeeping import organisations
-from hub.lake.read import EVERYONE
+from hub.lake.read import EVERYONE, connect
 from hub.lake.tables import ORGANISATION
 from masterdata.intake.writing import driver
 from masterdata.lake import publish
@@ -22,6 +22,8 @@ from masterdata.lake.models import Build
 
 # Rows shown of a table.
 SHOWN = 20
+# What a table raises that is not there as it was written.
+UNREADABLE = (HubError, duckdb.Error, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,20 @@ def verify(engine: Engine, fresh: duckdb.DuckDBPyConnection) -> list[Damage]:
             held = [(table, known) for table, known in said["sums"].items() if known.startswith(ours)]
             found = [one for table, known in held for one in _damaged(db, fresh, table, known)]
             return [*found, *_served(engine, db)]
-    except NotFound as error:
-        return [Damage(table, {"error": error.detail}) for table in said["sums"]]
+    except UNREADABLE:
+        return list(_unreadable(engine))
+
+
+def _unreadable(engine: Engine) -> Iterator[Damage]:
+    """Tables of the current publication whose files are gone or spoilt."""
+    with unit_of_work(engine, NOBODY) as session:
+        snapshots = session.query(Build.snapshots).where(Build.is_current).scalar() or {}
+    for table, snapshot in snapshots.items():
+        try:
+            with connect(engine, EVERYONE, {} if snapshot == publish.EMPTY else {table: snapshot}, [table]) as db:
+                _sum(db, table)
+        except UNREADABLE as error:
+            yield Damage(table, {"error": str(error)[:500]})
 
 
 def _damaged(

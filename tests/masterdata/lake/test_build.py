@@ -101,6 +101,15 @@ def test_questions_are_narrowed_to_organisations(both: Any, table: str) -> None:
     assert ask(plant, OWNERS.format(table), "beihe") == [{"organisation_id": str(other.id)}]
 
 
+@pytest.mark.parametrize("keys", [(), ("beihe",)])
+def test_questions_compare_ids(both: Any, keys: tuple[str, ...]) -> None:
+    plant, *_ = both
+    joined = "gold.stock_history h join bronze.stock_observation o using (position_key)"
+    rows = ask(plant, f"select position_key from {joined} where position_key is not null and h.quantity > 0", *keys)
+    (found,) = ask(plant, "select count(distinct position_key) as n from gold.stock_history where quantity > 0", *keys)
+    assert len({row["position_key"] for row in rows}) == found["n"] == (2 if keys else 4)
+
+
 def test_days_are_asked_for_as_the_documents_say(both: Any) -> None:
     (query,) = re.findall(r'hub sql "(select day.*?)"', (ROOT / "docs" / "lake.md").read_text("utf-8"), re.DOTALL)
     item = both[0].one("select id from source_material where item_id = 'A' and golden_id is not null")

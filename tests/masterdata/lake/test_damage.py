@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -60,12 +61,17 @@ def _spoil(plant: Plant) -> None:
 def _write_anew(plant: Plant, name: str, change: str, which: str) -> None:
     """The file itself: the catalog notices nothing."""
     table = catalog.Catalog(plant.engine).table(name)
-    (path,) = {task.file.file_path.removeprefix("file://") for task in table.scan().plan_files()}
+    (path,) = _files(plant, name)
     numbers = ", ".join(f"{field.name}: {field.field_id}" for field in table.schema().fields)
     with duckdb.connect() as db:
         db.execute(f"create table mine as from read_parquet('{path}', hive_partitioning = false)")
         assert db.execute(f"update mine set {change} where {which}").fetchall() == [(1,)]
         db.execute(f"copy mine to '{path}' (format parquet, field_ids {{{numbers}}})")
+
+
+def _files(plant: Plant, name: str) -> set[Path]:
+    tasks = catalog.Catalog(plant.engine).table(name).scan().plan_files()
+    return {Path(task.file.file_path.removeprefix("file://")) for task in tasks}
 
 
 def of(findings: list[dict[str, Any]], item: str) -> list[dict[str, Any]]:
@@ -132,3 +138,12 @@ def test_rows_by_hand_in_a_new_state_of_a_mart_are_seen_by_nobody(counted: Plant
     assert publication.seen(counted.engine) == before
     with lake.connect(counted.engine, lake.EVERYONE, tables=[spec]) as db:
         assert db.execute("select count(*) from gold.golden_inventory where on_hand = 31").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(b"PAR1 no file")])
+def test_a_file_of_a_mart_that_cannot_be_read_is_made_anew(counted: Plant, told: list[Findings], harm: Any) -> None:
+    (path,) = _files(counted, "gold.stock_history")
+    harm(path)
+    (damage,) = found(counted)["damage"]
+    assert (damage["name"], str(path.name) in damage["error"]) == ("gold.stock_history", True)
+    assert found(counted)["damage"] == []

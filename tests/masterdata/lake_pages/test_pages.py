@@ -121,4 +121,5 @@ def test_the_models_are_documented_in_one_page(client: Any, reader: Any, monkeyp
     answer = client.get("/builds/models")
     assert (answer.status_code, answer.text) == (200, "<title>dbt</title>")
     policy = answer.headers["content-security-policy"]
+    assert answer.headers["cross-origin-opener-policy"] == "unsafe-none"
     assert "sandbox allow-scripts" in policy and "allow-same-origin" not in policy and "connect-src" not in policy
