@@ -45,7 +45,8 @@ class Moved:
 
 def migrate(engine: Engine, url: str, report: Callable[[str, float], None] = lambda _what, _share: None) -> list[Moved]:
     """Copy the current state of every table to `url` (file:///folder or s3://bucket/folder), then let the catalog name
-    the copies, all in one transaction. Writers wait meanwhile. Earlier snapshots stay behind; tokens stay known. The
+    the copies, all in one transaction. Writers wait meanwhile. The current snapshots keep their ids, earlier ones stay
+    behind; tokens stay known. The
     old place is left as it is. Raises Conflict where the target holds something: also after a kill halfway, when
     nothing has moved yet. `report(what, share done)` is called per file."""
     target = url.rstrip("/")
@@ -95,6 +96,8 @@ def _copied(table: Table, location: str, progress: _Progress) -> tuple[Moved, st
     transaction = Transaction(Table(table.name(), metadata, place, table.io, table.catalog))
     if tasks:
         with transaction.update_snapshot(snapshot_properties={"hub.operation": "migrate"}).fast_append() as snapshot:
+            # Who was to read that state of the table, finds its copy.
+            snapshot._snapshot_id = table.metadata.current_snapshot_id or 0
             for task in tasks:
                 snapshot.append_data_file(_copy(table, task.file, location))
                 progress.add(name, task.file.file_size_in_bytes)
