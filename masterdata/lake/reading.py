@@ -56,7 +56,8 @@ def asked(engine: Engine, query: str, keys: Sequence[str] = ()) -> Iterator[pa.R
     with published(engine, readable, locked=True) as db:
         try:
             yield db.sql(query).to_arrow_reader(10_000)
-        except (duckdb.Error, AttributeError) as error:
+        # In the middle of a stream DuckDB's errors come as Arrow's.
+        except (duckdb.Error, pa.ArrowException, OSError, AttributeError) as error:
             raise Unprocessable(str(error).strip() or "The statement gives no rows.") from error
 
 

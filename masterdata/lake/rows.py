@@ -22,12 +22,20 @@ def first(found: pa.RecordBatchReader, most: int) -> Iterator[dict[str, Any]]:
 
 
 def write(found: pa.RecordBatchReader, path: Path) -> int:
-    """Write the rows as Parquet or CSV, by the name's end; how many. Raises Unprocessable for another."""
+    """Write the rows as Parquet or CSV, by the name's end; how many. What is there is replaced when all are written.
+    Raises Unprocessable for another end, or where the file cannot be written."""
     form = path.suffix.removeprefix(".")
     if form not in WRITERS:
         raise Unprocessable(f"{path.name}: a file ends with .parquet or .csv.")
-    with path.open("wb") as file:
-        return put(found, file, form)
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            rows = put(found, file, form)
+        part.replace(path)
+    except (OSError, pa.ArrowException) as error:
+        part.unlink(missing_ok=True)
+        raise Unprocessable(f"{path} could not be written: {error}") from error
+    return rows
 
 
 def put(found: pa.RecordBatchReader, file: IO[bytes], form: str) -> int:

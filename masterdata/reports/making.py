@@ -19,6 +19,7 @@ from hub import lake
 from hub.database import Tenancy, unit_of_work
 from hub.errors import HubError
 from masterdata.lake import past, reading
+from masterdata.lake.rows import put
 from masterdata.reports import service
 from masterdata.reports.models import Report
 from masterdata.reports.schemas import GOLDEN
@@ -60,9 +61,8 @@ def _made(engine: Engine, report: Report) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_name(f".{report.id}.parquet")
     try:
-        with _found(engine, report) as found:
-            reading.write(found, half)
-        with half.open("rb") as file:
+        with _found(engine, report) as found, half.open("wb") as file:
+            put(found, file, "parquet")
             os.fsync(file.fileno())
         half.replace(path)
     finally:
