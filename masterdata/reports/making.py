@@ -63,6 +63,7 @@ def _made(engine: Engine, report: Report) -> Path:
     try:
         with _found(engine, report) as found, half.open("wb") as file:
             put(found, file, "parquet")
+            file.flush()
             os.fsync(file.fileno())
         half.replace(path)
     finally:
