@@ -30,6 +30,7 @@ RUNNERS = (
     "hub/outbox.py",
     "connectors/runner.py",
     "masterdata/intake/events.py",
+    "masterdata/lake/apart.py",
 )
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 HAN = re.compile(r"[\u4e00-\u9fff]")

@@ -35,8 +35,6 @@ select day from unnest(sequence({{ first }}, {{ last }}, interval '1' day)) as t
 {% macro default__days_between(a, b) %}date_sub('day', {{ a }}, {{ b }}){% endmacro %}
 {% macro trino__days_between(a, b) %}date_diff('day', {{ a }}, {{ b }}){% endmacro %}
 
-{% macro instant(said) %}cast('{{ said }}' as timestamp with time zone){% endmacro %}
-
 {# About the `share` (0 to 1) of values lie below; doubles. #}
 {% macro percentile(expression, share) %}{{ return(adapter.dispatch('percentile')(expression, share)) }}{% endmacro %}
 {% macro default__percentile(expression, share) -%}

@@ -14,7 +14,7 @@ import typer
 from rich.table import Table
 from sqlalchemy import Engine
 
-from hub.cli.console import out, plainly, steps
+from hub.cli.console import Report, out, plainly, steps
 from hub.database import Tenancy, make_engine, unit_of_work
 from hub.errors import Unavailable, Unprocessable
 from hub.housekeeping import organisations
@@ -29,12 +29,21 @@ def build(reason: Annotated[str, typer.Option(hidden=True)] = "command") -> None
     from masterdata.lake import build as building
 
     with plainly(), _engine() as engine, steps() as report:
-        try:
-            building.build(engine, report, reason)
-        except building.BuildFailed as error:
-            raise Unavailable(str(error)) from error
+        published(engine, report, reason)
         made = building.last(engine)
         out.print(f"[green]✓[/] {made.figures['positions']:,} positions, {made.figures['differences']:,} differences")
+
+
+def published(engine: Engine, report: Report, reason: str) -> None:
+    """Build; raises Unavailable with the words of whatever kept it from being published."""
+    import duckdb
+
+    from masterdata.lake import build as building
+
+    try:
+        building.build(engine, report, reason)
+    except (building.BuildFailed, RuntimeError, OSError, duckdb.Error) as error:
+        raise Unavailable(str(error)) from error
 
 
 def sql(

@@ -11,9 +11,9 @@ import typer
 from sqlalchemy import Engine
 
 from hub import lake
+from hub.cli.build import published
 from hub.cli.console import out, plainly, steps
 from hub.database import make_engine
-from hub.errors import Unavailable
 from hub.settings import settings
 from hub.store import opened
 
@@ -75,14 +75,10 @@ def migrate(url: Annotated[str, typer.Argument(help="file:///folder or s3://buck
 @app.command("rebuild")
 def rebuild() -> None:
     """Make the lake anew from landed bodies, where its folder is lost, was moved, or bronze is damaged; then build."""
-    from masterdata.lake import build as building
     from masterdata.lake.rebuild import rebuild as make_anew
 
     with plainly(), _engine() as engine, steps() as report:
         report("bronze, from landed bodies", 0.0)
         out.print(f"[green]✓[/] {make_anew(engine):,} batches read again.")
-        try:
-            building.build(engine, report, "command")
-        except building.BuildFailed as error:
-            raise Unavailable(str(error)) from error
+        published(engine, report, "command")
     out.print("[green]✓[/] The marts are published anew.")

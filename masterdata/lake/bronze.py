@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import duckdb
 import pyarrow as pa
 
+from hub.errors import Unprocessable
 from hub.lake.tables import TableSpec
 from masterdata.ledger import keys
 
@@ -153,7 +154,7 @@ select * exclude (hash, ordinal, sync, chain_no), hash as position_key, {_IDENTI
 """
 
 
-class BronzeError(Exception):
+class BronzeError(Unprocessable):
     """A landed body does not say today what it said when it was applied; names batch and row."""
 
 

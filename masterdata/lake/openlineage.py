@@ -75,8 +75,8 @@ def told(build: Build) -> Iterator[None]:
 def _tell_end(teller: _Teller, build: Build, state: RunState, error: str = "") -> None:
     try:
         teller.tell(*_ended(build, state, error))
-    # Whatever kept it from being told, the build is what it is.
-    except Exception:
+    # Told or not, the build is what it is.
+    except (duckdb.Error, OSError, LookupError, TypeError, ValueError):
         log.exception("lineage_not_told", build=str(build.id))
 
 

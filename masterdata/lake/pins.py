@@ -25,12 +25,11 @@ INPUTS: Mapping[str, str] = {
     "batches": """
         select b.id as batch_id, b.organisation_id, b.system_id, c.id as coverage_id, b.stream, b.sync, b.counts,
                b.observed_at, r.recorded_at, b.recording_id, b.clock, b.landed_at, b.applied_at, b.rows_in,
-               b.quarantined
+               b.quarantined, b.origin_id is not null as is_replay
         from batch b join recording r on r.id = b.recording_id
         join coverage c on c.organisation_id = b.organisation_id and c.system_id = b.system_id and c.name = b.coverage
         where b.state = 'applied'""",
     "coverages": "select organisation_id, id as coverage_id, system_id, name, sla_seconds, read_through from coverage",
-    "organisations": "select id as organisation_id, key, kind, name_zh, name_en from organisation",
     "systems": "select id as system_id, organisation_id, key, kind, name_zh, name_en, zone from source_system",
     "places": """
         select organisation_id, system_id, place_id, id as place_no, name, parent_id, kind, is_active from place""",
@@ -57,9 +56,6 @@ INPUTS: Mapping[str, str] = {
                cast(p.fields ->> 'price' as numeric(38,9)) as price, p.fields ->> 'currency' as currency,
                cast(p.fields ->> 'ordered_on' as date) as ordered_on, p.is_gone
         from purchase_order_line p""",
-    "feeds": """
-        select organisation_id, system_id, stream, coverage, sla_seconds, last_good_at, read_through, rows
-        from feed""",
 }
 LIVE: Mapping[str, str] = {
     "positions": """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 
 import pytest
 
@@ -110,6 +111,14 @@ def test_the_page_of_reports_speaks_both_languages(desk: Desk, reader: Any, loca
     assert "data-poll" in shown and f"/v1/reports/{ready}/file?format=csv" in shown and waiting not in shown
     for word in (REPORTS[GOLDEN], REPORTS["gold.stock_cover"], REPORT_STATES["waiting"], REPORT_STATES["ready"]):
         assert word[locale == "en"] in shown
+
+
+@pytest.mark.parametrize(("locale", "said"), [("zh", "它的进程在算完之前就停了"), ("en", service.LOST)])
+def test_what_stopped_an_answer_is_said_in_words(desk: Desk, lake: Lake, reader: Any, locale: str, said: str) -> None:
+    reader(locale=locale)
+    asked = UUID(desk.ask(kind="gold.stock_cover", as_of=None).json()["id"])
+    service.mark_lost(lake.shop.session, lake.shop.group, asked)
+    assert said in page(desk, "/reports")
 
 
 @pytest.mark.parametrize("locale", ["zh", "en"])
