@@ -46,9 +46,8 @@ class Moved:
 def migrate(engine: Engine, url: str, report: Callable[[str, float], None] = lambda _what, _share: None) -> list[Moved]:
     """Copy the current state of every table to `url` (file:///folder or s3://bucket/folder), then let the catalog name
     the copies, all in one transaction. Writers wait meanwhile. The current snapshots keep their ids, earlier ones stay
-    behind; tokens stay known. The
-    old place is left as it is. Raises Conflict where the target holds something: also after a kill halfway, when
-    nothing has moved yet. `report(what, share done)` is called per file."""
+    behind; tokens stay known. The old place is left as it is. Raises Conflict where the target holds something: also
+    after a kill halfway, when nothing has moved yet. `report(what, share done)` is called per file."""
     target = url.rstrip("/")
     if not target.startswith(("file:///", "s3://")) or target in ("file:", "s3:"):
         raise Unprocessable(f"{url} is not the address of a lake: file:///folder or s3://bucket/folder.")

@@ -60,7 +60,6 @@ TYPES: dict[type[IcebergType], str] = {
     UUIDType: "uuid",
 }
 # For SQL that others wrote, after the views are made. The last one keeps the others as they are.
-_OWNED = f"select * replace (cast({ORGANISATION} as uuid) as {ORGANISATION}) from"
 LOCKS = ("set enable_external_access = false", "set lock_configuration = true")
 
 
@@ -211,8 +210,9 @@ def copy_to(db: duckdb.DuckDBPyConnection, engine: Engine, table: TableSpec, sna
     name = table.name
     rows = Selection(Catalog(engine).table(name), None, snapshot_id)
     kind = "view" if rows.is_plain and rows.is_local else "table"
+    owned = f"select * replace (cast({ORGANISATION} as uuid) as {ORGANISATION}) from"
     db.execute(f"create schema if not exists {name.partition('.')[0]}")
-    db.execute(f"create {kind} {name} as {_OWNED} ({relation(db, name, rows)})")
+    db.execute(f"create {kind} {name} as {owned} ({relation(db, name, rows)})")
 
 
 def _comparable(field: pa.Field) -> pa.Field:

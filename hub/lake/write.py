@@ -51,7 +51,8 @@ def _write(engine: Engine, spec: TableSpec, rows: Rows, token: UUID, *, is_whole
         if is_known(catalog.held(), spec.name, token):
             return
         table = catalog.table(spec.name)
-        added = list(data_files(table, _pieces(spec, rows, in_order=in_order)))
+        pieces = _pieces(spec, rows)
+        added = list(data_files(table, pieces if in_order else (_sorted(spec, piece) for piece in pieces)))
         removed = [task.file for task in table.scan().plan_files()] if is_whole else []
         if added or removed:
             replace_files(table, added, removed, {TOKEN: str(token)})
@@ -86,19 +87,19 @@ def replace_files(
                 snapshot.append_data_file(file)
 
 
-def _pieces(spec: TableSpec, rows: Rows, *, in_order: bool) -> Iterator[pa.Table]:
+def _pieces(spec: TableSpec, rows: Rows) -> Iterator[pa.Table]:
     """Rows in the spec's columns and order, a bounded number at a time."""
     if isinstance(rows, pa.Table):
-        yield _sorted(spec, _fitted(spec, rows), in_order=in_order)
+        yield _fitted(spec, rows)
         return
     batches: list[pa.RecordBatch] = []
     for batch in rows:
         batches.append(batch)
         if sum(one.nbytes for one in batches) >= PIECE_BYTES:
-            yield _sorted(spec, _fitted(spec, pa.Table.from_batches(batches)), in_order=in_order)
+            yield _fitted(spec, pa.Table.from_batches(batches))
             batches = []
     if batches:
-        yield _sorted(spec, _fitted(spec, pa.Table.from_batches(batches)), in_order=in_order)
+        yield _fitted(spec, pa.Table.from_batches(batches))
 
 
 def _fitted(spec: TableSpec, rows: pa.Table) -> pa.Table:
@@ -118,9 +119,9 @@ def _fitted(spec: TableSpec, rows: pa.Table) -> pa.Table:
     return fitted
 
 
-def _sorted(spec: TableSpec, rows: pa.Table, *, in_order: bool) -> pa.Table:
+def _sorted(spec: TableSpec, rows: pa.Table) -> pa.Table:
     order = (*spec.partition, *spec.sort)
-    if in_order or not order:
+    if not order:
         return rows
     keys = pa.table({name: _sortable(rows[name]) for name in order})
     return rows.take(pc.sort_indices(keys, [(name, "ascending") for name in order]))

@@ -39,7 +39,7 @@ from masterdata.lake import (
     transform,
     verify,
 )
-from masterdata.lake.models import Build, BuildFinding
+from masterdata.lake.models import Build, BuildFinding, current
 from masterdata.materials import settling
 
 log = structlog.get_logger("lake")
@@ -329,11 +329,6 @@ def _keep(run: _Run, session: Session) -> None:
         set_tenancy(session, Tenancy(tuple(run.everyone), organisation_id))
         values = {"build_id": run.id, "kind": found.kind, "name": found.name, "detail": found.detail}
         session.execute(insert(BuildFinding).values(organisation_id=organisation_id, **values))
-
-
-def current(session: Session) -> Build | None:
-    """The build that readers see."""
-    return session.query(Build).where(Build.is_current).one_or_none()
 
 
 def last(engine: Engine) -> Build:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, Date, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from hub.columns import Id, Instant, Json, Now, OrganisationKey, Quantity, Serial
 from hub.database import Base
@@ -130,3 +130,8 @@ class MartMaterial(Base):
     last_moved_on: Mapped[date | None] = mapped_column(Date)
     dormant_value: Mapped[Quantity | None]
     ages: Mapped[list[float]] = mapped_column(JSONB)
+
+
+def current(session: Session) -> Build | None:
+    """The build that readers see."""
+    return session.query(Build).where(Build.is_current).one_or_none()

@@ -17,7 +17,7 @@ from hub import lake
 from hub.database import NOBODY, unit_of_work
 from hub.errors import Unprocessable
 from hub.settings import settings
-from masterdata.lake.build import current
+from masterdata.lake.models import current
 from masterdata.lake.reading import published
 
 

@@ -14,8 +14,7 @@ from hub import lake
 from hub.database import NOBODY, Tenancy, unit_of_work
 from hub.errors import NotFound, Unprocessable
 from hub.housekeeping import organisations
-from masterdata.lake.build import current
-from masterdata.lake.models import Build
+from masterdata.lake.models import Build, current
 from masterdata.lake.publish import EMPTY
 from masterdata.lake.rows import first, write
 

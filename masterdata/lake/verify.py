@@ -3,7 +3,7 @@ time, and the rows PostgreSQL serves against the marts in the lake."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,8 @@ from hub.housekeeping import organisations
 from hub.lake.read import EVERYONE, connect
 from hub.lake.tables import ORGANISATION
 from masterdata.intake.writing import driver
-from masterdata.lake import publish
-from masterdata.lake.models import Build
+from masterdata.lake import publish, reading
+from masterdata.lake.models import current
 
 # Rows shown of a table.
 SHOWN = 20
@@ -51,27 +51,23 @@ def _sum(db: duckdb.DuckDBPyConnection, table: str) -> str:
 def verify(engine: Engine, fresh: duckdb.DuckDBPyConnection) -> list[Damage]:
     """What is damaged in the current publication; `fresh` is a build's file, against which a damaged table's rows are
     named. Nothing where nothing was published."""
-    # The reader of publications knows builds, and those verify.
-    from masterdata.lake import reading
-
     with unit_of_work(engine, NOBODY) as session:
-        said = session.query(Build.figures).where(Build.is_current).scalar() or {}
-    if "sums" not in said:
+        build = current(session)
+        sums, snapshots = (build.figures.get("sums", {}), build.snapshots) if build else ({}, {})
+    if not sums:
         return []
     try:
         with reading.published(engine, EVERYONE) as db:
             ours = f"{duckdb.__version__}/"
-            held = [(table, known) for table, known in said["sums"].items() if known.startswith(ours)]
+            held = [(table, known) for table, known in sums.items() if known.startswith(ours)]
             found = [one for table, known in held for one in _damaged(db, fresh, table, known)]
             return [*found, *_served(engine, db)]
     except UNREADABLE:
-        return list(_unreadable(engine))
+        return list(_unreadable(engine, snapshots))
 
 
-def _unreadable(engine: Engine) -> Iterator[Damage]:
-    """Tables of the current publication whose files are gone or spoilt."""
-    with unit_of_work(engine, NOBODY) as session:
-        snapshots = session.query(Build.snapshots).where(Build.is_current).scalar() or {}
+def _unreadable(engine: Engine, snapshots: Mapping[str, int]) -> Iterator[Damage]:
+    """Tables of a publication whose files are gone or spoilt."""
     for table, snapshot in snapshots.items():
         try:
             with connect(engine, EVERYONE, {} if snapshot == publish.EMPTY else {table: snapshot}, [table]) as db:

@@ -173,8 +173,9 @@ def test_the_command_writes_what_was_asked(both: Any, tmp_path: Path, kind: str)
 def test_the_command_shows_rows_and_errors_in_words(both: Any) -> None:
     said = CliRunner().invoke(app, ["sql", "select 41 + 1 as answer"])
     assert (said.exit_code, "answer" in said.output, "42" in said.output) == (0, True, True)
+    said = CliRunner().invoke(app, ["sql", "select nothing"])
+    assert (said.exit_code, "nothing" in said.output) == (1, True)
     for query, *more in (
-        ["select nothing"],
         ["select cast(place_id as int) as nothing from gold.stock_history"],
         ["select 1 as nothing", "--to", "/nothing/out.csv"],
         ["select [1] as said", "--to", "nothing.csv"],

@@ -16,22 +16,8 @@ from trino_query_parser.SqlBaseParser import SqlBaseParser
 # By name, as Trino knows them.
 FUNCTIONS = {
     *("abs", "any_match", "approx_percentile", "array_agg", "at_timezone", "coalesce", "count", "date_diff"),
-    *(
-        "date_trunc",
-        "element_at",
-        "filter",
-        "greatest",
-        "if",
-        "lag",
-        "lead",
-        "max",
-        "max_by",
-        "min",
-        "min_by",
-        "power",
-        "reduce",
-    ),
-    *("round", "row_number", "sequence", "sign", "sum", "transform", "try"),
+    *("date_trunc", "element_at", "filter", "greatest", "if", "lag", "lead", "max", "max_by", "min", "min_by"),
+    *("power", "reduce", "round", "row_number", "sequence", "sign", "sum", "transform", "try"),
 }
 # A named parameter of an analysis stands for a value; Trino's client gives it in its own way.
 PARAMETER = re.compile(r"\$[a-z_]+")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -125,7 +126,7 @@ def test_what_stopped_an_answer_is_said_in_words(desk: Desk, lake: Lake, reader:
 @pytest.mark.parametrize(
     ("as_of", "said"),
     [
-        ("2999-12-31", ("时点还没有到", "still to come")),
+        pytest.param((NOW + timedelta(days=9)).isoformat(), ("时点还没有到", "still to come"), id="in nine days"),
         ("1999-12-31", ("之前没有任何已知的库存", "No stock is known before")),
         ("", ("请选月末", "Choose a month end")),
     ],
