@@ -131,7 +131,7 @@ sums as (
            {%- endfor %}
            coalesce(sum(p.quantity) filter (where p.status <> 'in_transit'), 0) as source_on_hand,
            coalesce(sum(p.reserved), 0) as reserved,
-           coalesce(sum(p.quantity) filter (where p.owner <> ''), 0) as consigned,
+           coalesce(sum(p.quantity) filter (where p.owner <> '' and p.status <> 'in_transit'), 0) as consigned,
            count(*) as positions, count(*) filter (where p.quantity < 0) as negatives
     from {{ positions }} p
     join materials m

@@ -104,7 +104,7 @@ def _summed(found: Sequence[asof.PastPosition]) -> dict[tuple[int, int, str], di
         start: dict[str, Any] = defaultdict(Decimal, positions=0, negatives=0, source_at=None)
         total = sums.setdefault((p.material_id, p.coverage_id, p.unit), start)
         total[p.status] += p.quantity
-        total["consigned"] += p.quantity if p.owner else 0
+        total["consigned"] += p.quantity if p.owner and p.status != "in_transit" else 0
         total["positions"] += 1
         total["negatives"] += p.quantity < 0
         total["source_at"] = min(filter(None, (total["source_at"], p.observed_at)), default=None)

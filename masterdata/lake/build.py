@@ -109,7 +109,7 @@ class _Run:
         yield
         self.steps.append({"name": name, "seconds": round(time.perf_counter() - began, 2)})
         with unit_of_work(self.engine, NOBODY) as session:
-            session.get_one(Build, self.id).steps = list(self.steps)
+            publish.running(session, self.id).steps = list(self.steps)
 
     @contextmanager
     def opened(self) -> Iterator[duckdb.DuckDBPyConnection]:

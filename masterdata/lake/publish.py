@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from hub import lake
 from hub.database import Tenancy, set_tenancy, unit_of_work
+from hub.errors import Conflict
 from hub.lake.files import literal
 from hub.lake.tables import TableSpec
 from hub.settings import settings
@@ -110,12 +111,20 @@ def to_readers(
                 values = {"organisation": organisation_id}
                 connection.execute(_GONE.format(table=table, key=key), values)
                 connection.execute(_FRESH.format(table=table), values)
+        kept = running(session, build_id)
         session.execute(_STEP_DOWN)
-        kept = session.get_one(Build, build_id)
         for name, value in said.items():
             setattr(kept, name, value)
         kept.is_current, kept.state, kept.ended_at = True, "published", datetime.now(UTC)
         also(session)
+
+
+def running(session: Session, build_id: UUID) -> Build:
+    """The build's row, locked; raises Conflict where another has begun since: its lock went with its connection."""
+    row = session.get_one(Build, build_id, with_for_update=True)
+    if row.state != "running":
+        raise Conflict("Another build has begun meanwhile.")
+    return row
 
 
 def stage(db: duckdb.DuckDBPyConnection, connection: psycopg.Connection, table: str, query: str) -> None:

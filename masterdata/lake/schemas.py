@@ -58,13 +58,13 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class BuildDetail:
-    """A build with its steps in order, its checks (broken ones first) and the lake's snapshots by table; `findings`
-    counts the rows to look at that the caller may see, by kind."""
+    """A build with its steps in order, its checks (broken ones first) and the lake's snapshots by table, whose 64 bits
+    are text: a JSON number loses some. `findings` counts the rows to look at that the caller may see, by kind."""
 
     build: Build
     steps: list[Step]
     checks: list[Check]
-    snapshots: dict[str, int]
+    snapshots: dict[str, str]
     findings: dict[str, int]
 
 

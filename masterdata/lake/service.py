@@ -70,15 +70,18 @@ _ASSETS = text("""
     join source_system s on s.id = f.system_id
     join coverage c on c.organisation_id = f.organisation_id and c.id = f.coverage_id
     join build b on b.is_current""")
+# One statement: rows and build are of the same publication.
 _AGEING = text("""
-    select o.key as organisation, o.name_zh as organisation_zh, o.name_en as organisation_en, s.key as system,
-           n.item_id, m.unit, m.on_hand, m.value, m.days_of_cover, m.excess, m.excess_value, m.last_moved_on,
-           m.dormant_value, m.ages
-    from source_material n
-    join mart_material m on m.organisation_id = n.organisation_id and m.material_id = n.id
-    join organisation o on o.id = n.organisation_id
-    join source_system s on s.id = n.system_id
-    where n.golden_id = :golden order by o.rank, o.key, s.key, n.item_id, m.unit""")
+    select b.id as build_id, b.known_at, o.key as organisation, o.name_zh as organisation_zh,
+           o.name_en as organisation_en, s.key as system, n.item_id, m.unit, m.on_hand, m.value, m.days_of_cover,
+           m.excess, m.excess_value, m.last_moved_on, m.dormant_value, m.ages
+    from build b
+    left join (
+        source_material n
+        join mart_material m on m.organisation_id = n.organisation_id and m.material_id = n.id
+        join organisation o on o.id = n.organisation_id
+        join source_system s on s.id = n.system_id) on n.golden_id = :golden
+    where b.is_current order by o.rank, o.key, s.key, n.item_id, m.unit""")
 
 
 def list_builds(session: Session, after: UUID | None = None, limit: int = 50) -> list[Build]:
@@ -97,7 +100,8 @@ def get_build(session: Session, build_id: UUID) -> BuildDetail:
     checks = sorted((_check(one, row["sees_all"]) for one in row["checks"]), key=lambda check: check.is_kept)
     build = _build(row, is_alive)
     counts = {found.kind: found.rows for found in session.execute(_COUNTS, {"id": build_id})}
-    return BuildDetail(build, steps_of(row["steps"], build), checks, row["snapshots"], counts)
+    snapshots = {table: str(snapshot) for table, snapshot in row["snapshots"].items()}
+    return BuildDetail(build, steps_of(row["steps"], build), checks, snapshots, counts)
 
 
 def list_findings(session: Session, build_id: UUID, after: int | None = None, limit: int = 50) -> list[Finding]:
@@ -142,15 +146,18 @@ def get_ageing(session: Session, number: str) -> Ageing:
     """Age, cover, excess and dormancy of a material's stock per holder; raises NotFound for a number the caller may not
     see."""
     golden = find_golden(session, number)
-    current = current_build(session)
-    rows = session.execute(_AGEING, {"golden": golden.id}).mappings()
+    rows = session.execute(_AGEING, {"golden": golden.id}).mappings().all()
     return Ageing(
         number=golden.number,
         unit=golden.unit,
         currency=settings().group_currency,
-        build_id=current.id if current else None,
-        known_at=current.known_at if current else None,
-        holders=[HolderAgeing(**row) for row in rows],
+        build_id=rows[0]["build_id"] if rows else None,
+        known_at=rows[0]["known_at"] if rows else None,
+        holders=[
+            HolderAgeing(**{name: row[name] for name in HolderAgeing.__dataclass_fields__})
+            for row in rows
+            if row["organisation"] is not None
+        ],
     )
 
 

@@ -18,7 +18,7 @@ _SUMS = {
     "blocked": "coalesce(sum(p.quantity) filter (where p.status = 'blocked'), 0)",
     "in_transit": "coalesce(sum(p.quantity) filter (where p.status = 'in_transit'), 0)",
     "reserved": "coalesce(sum(p.reserved), 0)",
-    "consigned": "coalesce(sum(p.quantity) filter (where p.owner <> ''), 0)",
+    "consigned": "coalesce(sum(p.quantity) filter (where p.owner <> '' and p.status <> 'in_transit'), 0)",
     "positions": "count(*)",
     "stocked": "count(*) filter (where p.quantity <> 0)",
     "negatives": "count(*) filter (where p.quantity < 0)",

@@ -12,7 +12,7 @@ systems as (
 ),
 final as (
     select n.organisation_id, n.material_id, m.unit, {{ local_day('m.occurred_at', 's.zone') }} as moved_on, m.kind,
-           sum(m.quantity) as quantity, sum(case when m.quantity > 0 then m.quantity else 0 end) as received,
+           sum(m.quantity) as quantity,
            sum(case when m.status = 'unrestricted' then m.quantity else 0 end) as unrestricted, count(*) as movements
     from movements m
     join materials n on n.organisation_id = m.organisation_id and n.system_id = m.system_id and n.item_id = m.item_id

@@ -11,7 +11,7 @@ with flows as (
 moved as (
     select organisation_id, golden_id, month, sum(value) as change,
            sum(value * (extract(day from moved_on) - 1)) as change_days,
-           -sum(case when kind = 'issue' and quantity < 0 then value else 0 end) as issued
+           -sum(case when kind = 'issue' then value else 0 end) as issued
     from flows group by organisation_id, golden_id, month
 ),
 months as (

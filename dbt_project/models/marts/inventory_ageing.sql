@@ -1,25 +1,32 @@
--- Own stock in FIFO layers: what lies there came with the newest receipts. Stock beyond all known receipts has no date.
+-- Own stock in FIFO layers: what lies there came with the newest receipts; a reversal takes back those before it. Stock
+-- beyond all known receipts has no date.
 with stock as (
     select * from {{ ref('int_own_stock') }} where on_hand > 0
 ),
 receipts as (
-    select material_id, unit, moved_on as received_on, sum(received) as received
+    select material_id, unit, moved_on as received_on, sum(quantity) as received
     from {{ ref('int_flows') }}
-    where kind in ('receipt', 'return') and received > 0
+    where kind in ('receipt', 'return')
     group by material_id, unit, moved_on
 ),
+-- What came from a day on.
+summed as (
+    select *, sum(received) over (
+               partition by material_id, unit order by received_on desc rows unbounded preceding) as reached
+    from receipts
+),
 stacked as (
-    select s.organisation_id, s.material_id, s.unit, s.golden_id, s.on_hand, r.received_on, r.received,
-           coalesce(sum(r.received) over (
-               partition by s.material_id, s.unit order by r.received_on desc
+    select *, coalesce(max(case when reached > 0 then reached else 0 end) over (
+               partition by material_id, unit order by received_on desc
                rows between unbounded preceding and 1 preceding), 0) as newer
-    from stock s
-    join receipts r on r.material_id = s.material_id and r.unit = s.unit
+    from summed
 ),
 layers as (
-    select organisation_id, material_id, unit, golden_id, received_on,
-           case when received < on_hand - newer then received else on_hand - newer end as quantity
-    from stacked where newer < on_hand
+    select s.organisation_id, s.material_id, s.unit, s.golden_id, r.received_on,
+           case when r.reached < s.on_hand then r.reached else s.on_hand end - r.newer as quantity
+    from stock s
+    join stacked r on r.material_id = s.material_id and r.unit = s.unit
+    where r.newer < s.on_hand and r.newer < r.reached
 ),
 known as (
     select material_id, unit, sum(quantity) as quantity from layers group by material_id, unit

@@ -7,13 +7,18 @@ with stock as (
 flows as (
     select * from {{ ref('int_flows') }}
 ),
-outflows as (
+issued as (
     select material_id, unit,
-           coalesce(-sum(quantity) filter (where moved_on > {{ today }} - interval '{{ var("cover_days") }}' day), 0)
-               as recent,
-           coalesce(-sum(quantity) filter (where moved_on > {{ today }} - interval '365' day), 0) as yearly
-    from flows where kind = 'issue' and quantity < 0
+           -sum(quantity) filter (where moved_on > {{ today }} - interval '{{ var("cover_days") }}' day) as recent,
+           -sum(quantity) filter (where moved_on > {{ today }} - interval '365' day) as yearly
+    from flows where kind = 'issue'
     group by material_id, unit
+),
+-- Reversals taken off; where more was taken back than issued, nothing went out.
+outflows as (
+    select material_id, unit, case when recent > 0 then recent else 0 end as recent,
+           case when yearly > 0 then yearly else 0 end as yearly
+    from issued
 ),
 moved as (
     select material_id, max(moved_on) as last_moved_on from flows
@@ -22,7 +27,7 @@ moved as (
 measured as (
     select s.organisation_id, s.material_id, s.golden_id, s.unit, s.on_hand, s.value, v.last_moved_on,
            {{ days_between('v.last_moved_on', today) }} as still_days,
-           coalesce(o.recent, 0) as outflow, coalesce(o.yearly, 0) as yearly,
+           coalesce(o.recent, 0) as outflow,
            greatest(cast(0 as decimal(38,9)), cast(s.on_hand - {{ needed }} as decimal(38,9))) as excess
     from stock s
     left join outflows o on o.material_id = s.material_id and o.unit = s.unit

@@ -41,7 +41,8 @@ def neighbour(plant: Plant, patched: pytest.MonkeyPatch) -> Plant:
 def fill(plant: Plant, **to: str) -> None:
     record = {"item_id": "A", "name": "Bearing", "base_unit": "C62", "unit_cost": Decimal(3), "currency": "CNY"}
     plant.deliver("materials", [record], **to)
-    plant.snapshot([stock("A", 10), stock("A", 4, "W2", owner="V1")], **to)
+    on_the_road = stock("A", 5, "W3", owner="V1", status="in_transit")
+    plant.snapshot([stock("A", 10), stock("A", 4, "W2", owner="V1"), on_the_road], **to)
     moves = [move("A", 12, "1", T0), move("A", -2, "2", T0, kind="issue")]
     plant.deliver("stock_movements", moves, sync="incremental", counts="balance", **to)
 

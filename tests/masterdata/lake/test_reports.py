@@ -101,7 +101,8 @@ def _tell(plant: Plant, currency: str, **to: str) -> None:
     for minute, held in ((0, 10), (60, 7), (120, 4)):
         rows = [stock("A", held), stock("A", 2, "W2", unit="DZN"), stock("A", 3, "W3", owner="V1")]
         rows += [stock("B", 5, "W2", unit="KGM"), stock("B", held, status="quality"), stock("B", 1, status="blocked")]
-        plant.snapshot([*rows, stock("A", held, "W4", status="in_transit")], minutes=minute, **to)
+        rows += [stock("A", held, "W4", status="in_transit"), stock("A", 1, "W4", owner="V1", status="in_transit")]
+        plant.snapshot(rows, minutes=minute, **to)
     moves = [move("A", n, f"{n}", T0 + timedelta(minutes=40 * n)) for n in (1, 2)]
     plant.deliver("stock_movements", moves, sync="incremental", counts="balance+movements", **to)
 
