@@ -105,11 +105,13 @@ class _Run:
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         self.tell(name, STEPS[name])
+        with unit_of_work(self.engine, NOBODY) as session:
+            publish.running(session, self.id)
         began = time.perf_counter()
         yield
         self.steps.append({"name": name, "seconds": round(time.perf_counter() - began, 2)})
         with unit_of_work(self.engine, NOBODY) as session:
-            publish.running(session, self.id).steps = list(self.steps)
+            session.get_one(Build, self.id).steps = list(self.steps)
 
     @contextmanager
     def opened(self) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -140,15 +140,23 @@ cuts as (
     join reaching l
       on l.position_key = s.position_key and l.block = s.block and l.turn > s.turn and l.back_to <= s.turn
     where s.until_at is null or l.start_at < s.until_at
-    union all
-    select *, null, null, null from steps
 ),
-fragments as (
+given_way as (
     select position_key, block, quantity, case when cut_at > moment then cut_at else moment end as valid_from,
            coalesce(lag(cut_at) over (
-               partition by position_key, block, turn, moment order by cut_turn nulls last), until_at) as valid_to,
+               partition by position_key, block, turn, moment order by cut_turn), until_at) as valid_to,
            known_at as known_from, known_to
     from cuts
+),
+kept as (
+    select s.position_key, s.block, s.quantity, s.moment as valid_from, coalesce(c.cut_at, s.until_at) as valid_to,
+           s.known_at as known_from
+    from steps s
+    left join (
+        select position_key, block, turn, moment, min(cut_at) as cut_at from cuts
+        group by position_key, block, turn, moment) c
+      on c.position_key = s.position_key and c.block = s.block and c.turn = s.turn and c.moment = s.moment
+    where c.cut_at is null or s.moment < c.cut_at
 ),
 -- A block of one recording was never believed otherwise than now.
 laid as (
@@ -164,16 +172,17 @@ followed as (
     window later as (partition by position_key order by block, moment)
 ),
 pieces as (
-    select g.position_key, g.block, g.quantity, g.valid_from,
-           case when g.known_to is null then coalesce(g.valid_to, f.next_at) else g.valid_to end as valid_to,
-           g.known_from, g.known_to
-    from fragments g
-    join followed f on f.position_key = g.position_key and f.block = g.block and not f.is_plain
+    select position_key, block, quantity, valid_from, valid_to, known_from, known_to from given_way
+    where (valid_to is null or valid_from < valid_to) and known_from < known_to
     union all
-    select g.position_key, g.block, g.quantity, f.next_at, null, g.known_from, f.next_opened_at
-    from fragments g
-    join followed f on f.position_key = g.position_key and f.block = g.block and not f.is_plain
-    where g.known_to is null and g.valid_to is null and f.next_at is not null
+    select k.position_key, k.block, k.quantity, k.valid_from, coalesce(k.valid_to, f.next_at), k.known_from, null
+    from kept k
+    join followed f on f.position_key = k.position_key and f.block = k.block and not f.is_plain
+    union all
+    select k.position_key, k.block, k.quantity, f.next_at, null, k.known_from, f.next_opened_at
+    from kept k
+    join followed f on f.position_key = k.position_key and f.block = k.block and not f.is_plain
+    where k.valid_to is null and f.next_at is not null
 ),
 -- What several recordings of a block leave as it is.
 joined as (
@@ -181,7 +190,6 @@ joined as (
                partition by position_key, block, valid_from, valid_to, quantity order by known_from) = known_from
                then 0 else 1 end as is_new
     from pieces
-    where (valid_to is null or valid_from < valid_to) and (known_to is null or known_from < known_to)
 ),
 numbered as (
     select *, sum(is_new) over (

@@ -52,6 +52,7 @@ moves = st.builds(
 )
 others = st.sampled_from([Append(), Append(), Explain()])
 histories = st.lists(st.one_of(counts, counts, moves, others), min_size=5, max_size=16)
+FIVE, SIX = (Row("a", 5),), (Row("a", 6),)
 LAST = "select position_key::varchar, last(quantity order by moment) from silver.int_stock_points {} group by all"
 
 
@@ -87,7 +88,20 @@ def test_history_tells_what_was_believed_at_any_instant_of_both_axes(rig: Rig, h
     event(f"{len(rig.recorded())} recordings")
 
 
-FIVE, SIX = (Row("a", 5),), (Row("a", 6),)
+def test_late_upon_late_retells_each_its_own_stretch(rig: Rig) -> None:
+    """Movements by their instants, a count among them: each is late, and some begin later than the one before."""
+    rig.take(Count(0, 0, "full", FIVE))
+    for number, booked in enumerate((10, 3, 5, 1, None, 6, 3)):
+        if booked is None:
+            rig.take(Count(4, 0, "incremental", SIX))
+        else:
+            rig.take(Moves(0, "incremental", "balance+movements", (Line(f"d{number}", "a", 1 + number, booked),)))
+    with rig.lake() as db:
+        for known in rig.recorded():
+            for at in range(END):
+                assert beliefs(db, at, known) == rig.past(instant(at), known), (at, known)
+
+
 READS = {
     "unchanged after a read": (Count(0, 0, "full", FIVE), Count(1, 0, "incremental", SIX), Count(2, 0, "full", FIVE)),
     "empty before a late read": (Count(2, 0, "full", ()), Count(1, 0, "call", SIX)),

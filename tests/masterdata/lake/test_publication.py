@@ -16,7 +16,8 @@ from sqlalchemy import text
 
 from hub import lake
 from hub.columns import new_id
-from hub.database import Tenancy, unit_of_work
+from hub.database import NOBODY, Tenancy, unit_of_work
+from hub.errors import Conflict
 from masterdata.lake import bronze, build, publish, reading
 from tests.conftest import Database
 from tests.masterdata.lake import publication
@@ -102,6 +103,21 @@ def test_a_build_killed_midway_leaves_the_publication(
         row = built.one("select state, error, is_current from build where id = :id", id=one.id)
         assert row == {"state": "failed", "error": "Its process ended before the build did.", "is_current": False}
     assert seen(built.engine)["current"].id == made
+
+
+def test_a_build_that_lost_its_lock_leaves_the_publication(built: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another began, and took it for dead."""
+    before, does = seen(built.engine), publish.to_lake
+
+    def while_another_begins(*given: Any) -> Any:
+        with unit_of_work(built.engine, NOBODY) as session:
+            session.execute(text("update build set state = 'failed', error = 'dead' where state = 'running'"))
+        return does(*given)
+
+    monkeypatch.setattr(publish, "to_lake", while_another_begins)
+    with pytest.raises(Conflict, match="Another build has begun"):
+        build.build(built.engine)
+    assert seen(built.engine) == before
 
 
 @contextmanager
