@@ -145,11 +145,13 @@ def build(engine: Engine, tell: Tell = lambda *_: None, reason: str = "") -> UUI
         try:
             with openlineage.told(run):
                 _work(run)
+        except publish.Superseded:
+            raise
         except Exception as error:
             _fail(run, error)
-            raise
-        finally:
             _sweep(run.folder)
+            raise
+        _sweep(run.folder)
         log.info("build_published", build=str(run.id), **{k: v for k, v in run.figures.items() if k != "sums"})
         return run.id
 

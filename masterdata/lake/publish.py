@@ -16,7 +16,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from hub import lake
-from hub.database import Tenancy, set_tenancy, unit_of_work
+from hub.database import NOBODY, Tenancy, set_tenancy, unit_of_work
 from hub.errors import Conflict
 from hub.lake.files import literal
 from hub.lake.tables import TableSpec
@@ -64,10 +64,16 @@ _GONE = """
 _FRESH = """
     insert into {table} select * from served_{table} where organisation_id = %(organisation)s
     except select * from {table} where organisation_id = %(organisation)s"""
+
+
 # In the place of a snapshot: the table has never held a row.
 EMPTY = 0
 BLOCK = 1 << 20
 _STEP_DOWN = text("update build set is_current = false where is_current")
+
+
+class Superseded(Conflict):
+    """Another build has begun: what lies in the folder of builds, and the lake's tables, are its own."""
 
 
 def tables(db: duckdb.DuckDBPyConnection) -> list[TableSpec]:
@@ -83,6 +89,8 @@ def to_lake(
     specs = tables(db)
     for spec in specs:
         if spec.name not in standing:
+            with unit_of_work(engine, NOBODY) as session:
+                running(session, build_id)
             lake.ensure(engine, spec)
             with marts.rows(db, spec) as rows:
                 lake.overwrite(engine, spec, rows, build_id, in_order=True)
@@ -120,10 +128,10 @@ def to_readers(
 
 
 def running(session: Session, build_id: UUID) -> Build:
-    """The build's row, locked; raises Conflict where another has begun since: its lock went with its connection."""
+    """The build's row, locked; raises Superseded where another has begun since: its lock went with its connection."""
     row = session.get_one(Build, build_id, with_for_update=True)
     if row.state != "running":
-        raise Conflict("Another build has begun meanwhile.")
+        raise Superseded("Another build has begun meanwhile.")
     return row
 
 

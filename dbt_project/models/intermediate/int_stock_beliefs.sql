@@ -119,6 +119,11 @@ steps as (
     from stretches s
     join entered e on e.position_key = s.position_key and e.block = s.block
 ),
+turns as (
+    select position_key, block, turn from tellers
+    union all
+    select position_key, block, 0 from stretches
+),
 -- Of a late recording: the last turn before it that began no later. What was told between is told anew wholly.
 reaching as (
     select l.position_key, l.block, l.turn, l.known_at, l.start_at, coalesce(max(t.turn), 0) as back_to
@@ -128,24 +133,32 @@ reaching as (
     where l.is_late = 1
     group by l.position_key, l.block, l.turn, l.known_at, l.start_at
 ),
--- Where and when a step gives way: its open end to the next recording, any part of it to a late one that reaches it.
-cuts as (
-    select s.*, t.turn as cut_turn, t.start_at as cut_at, t.known_at as known_to
-    from steps s
-    join tellers t on t.position_key = s.position_key and t.block = s.block and t.turn = s.turn + 1
-    where s.until_at is null and t.is_late = 0
+-- Of each turn the later ones that begin before all between: the next one in order, and late ones that reach it.
+chain as (
+    select r.position_key, r.block, r.turn, t.turn as cut_turn, t.start_at as cut_at, t.known_at as known_to
+    from turns r
+    join tellers t on t.position_key = r.position_key and t.block = r.block and t.turn = r.turn + 1
+    where t.is_late = 0
     union all
-    select s.*, l.turn, l.start_at, l.known_at
-    from steps s
+    select r.position_key, r.block, r.turn, l.turn, l.start_at, l.known_at
+    from turns r
     join reaching l
-      on l.position_key = s.position_key and l.block = s.block and l.turn > s.turn and l.back_to <= s.turn
-    where s.until_at is null or l.start_at < s.until_at
+      on l.position_key = r.position_key and l.block = r.block and l.turn > r.turn and l.back_to <= r.turn
+),
+linked as (
+    select *, lag(cut_at) over (partition by position_key, block, turn order by cut_turn) as above_at from chain
+),
+-- Where and when a step gives way, until the one that begins no later than it takes all that is left.
+cuts as (
+    select s.position_key, s.block, s.turn, s.moment, s.quantity, s.known_at, c.cut_at, c.known_to,
+           case when s.until_at is null or c.above_at < s.until_at then c.above_at else s.until_at end as valid_to
+    from steps s
+    join linked c on c.position_key = s.position_key and c.block = s.block and c.turn = s.turn
+    where (s.until_at is null or c.cut_at < s.until_at) and (c.above_at is null or c.above_at > s.moment)
 ),
 given_way as (
     select position_key, block, quantity, case when cut_at > moment then cut_at else moment end as valid_from,
-           coalesce(lag(cut_at) over (
-               partition by position_key, block, turn, moment order by cut_turn), until_at) as valid_to,
-           known_at as known_from, known_to
+           valid_to, known_at as known_from, known_to
     from cuts
 ),
 kept as (

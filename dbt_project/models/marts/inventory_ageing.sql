@@ -6,7 +6,7 @@ with stock as (
 receipts as (
     select material_id, unit, moved_on as received_on, sum(quantity) as received
     from {{ ref('int_flows') }}
-    where kind in ('receipt', 'return')
+    where kind = 'receipt' or (kind = 'return' and quantity > 0)
     group by material_id, unit, moved_on
 ),
 -- What came from a day on.
