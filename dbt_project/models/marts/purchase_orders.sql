@@ -26,9 +26,14 @@ flows as (
     join {{ ref('int_factors') }} u on u.material_id = f.material_id and u.unit = f.unit and u.numerator is not null
 ),
 held as (
-    select organisation_id, golden_id,
-           sum(cast(unrestricted - consigned as double)) as quantity
-    from {{ ref('golden_inventory') }} where not is_apart group by organisation_id, golden_id
+    select n.organisation_id, n.golden_id,
+           sum(cast(p.quantity as double) * cast(u.numerator as double) / cast(u.denominator as double)) as quantity
+    from {{ ref('int_positions_current') }} p
+    join {{ ref('int_materials') }} n
+      on n.organisation_id = p.organisation_id and n.system_id = p.system_id and n.item_id = p.item_id
+    join {{ ref('int_factors') }} u on u.material_id = n.material_id and u.unit = p.unit and u.numerator is not null
+    where p.status = 'unrestricted' and coalesce(p.owner, '') = ''
+    group by n.organisation_id, n.golden_id
 ),
 asked as (
     select distinct o.golden_id, o.organisation_id as buyer, o.ordered_on, h.organisation_id as sister,
