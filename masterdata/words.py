@@ -132,6 +132,7 @@ BUILD_REASONS: Final[dict[str, Pair]] = {
     "schedule": ("按计划", "by schedule"),
     "command": ("命令行", "by command"),
     "request": ("有人要求", "on request"),
+    "demonstration": ("演示", "demonstration"),
     "": ("未说明", "not said"),
 }
 CHECK_KINDS: Final[dict[str, Pair]] = {
