@@ -147,6 +147,7 @@ def build(engine: Engine, tell: Tell = lambda *_: None, reason: str = "") -> UUI
                 _work(run)
         except publish.Superseded:
             raise
+        # Whatever it is, the build's row says so.
         except Exception as error:
             _fail(run, error)
             _sweep(run.folder)

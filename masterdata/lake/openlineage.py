@@ -63,6 +63,7 @@ def told(build: Build) -> Iterator[None]:
     teller.tell(_event(RunState.START, datetime.now(UTC), BUILD, build.id))
     try:
         yield
+    # Whatever it is, those who follow the lineage hear of it.
     except Exception as error:
         _tell_end(teller, build, RunState.FAIL, str(error))
         raise

@@ -36,6 +36,7 @@ def make(engine: Engine, organisation_id: UUID, report_id: UUID) -> None:
         report.state = "running"
     try:
         rows = _rows(_made(engine, report))
+    # Whatever it is, who asked is told.
     except Exception as error:
         with _change(engine, organisation_id, report_id) as failed:
             if failed is not None:

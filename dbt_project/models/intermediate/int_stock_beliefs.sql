@@ -156,11 +156,6 @@ cuts as (
     join linked c on c.position_key = s.position_key and c.block = s.block and c.turn = s.turn
     where (s.until_at is null or c.cut_at < s.until_at) and (c.above_at is null or c.above_at > s.moment)
 ),
-given_way as (
-    select position_key, block, quantity, case when cut_at > moment then cut_at else moment end as valid_from,
-           valid_to, known_at as known_from, known_to
-    from cuts
-),
 kept as (
     select s.position_key, s.block, s.quantity, s.moment as valid_from, coalesce(c.cut_at, s.until_at) as valid_to,
            s.known_at as known_from
@@ -185,8 +180,9 @@ followed as (
     window later as (partition by position_key order by block, moment)
 ),
 pieces as (
-    select position_key, block, quantity, valid_from, valid_to, known_from, known_to from given_way
-    where (valid_to is null or valid_from < valid_to) and known_from < known_to
+    select position_key, block, quantity, case when cut_at > moment then cut_at else moment end as valid_from,
+           valid_to, known_at as known_from, known_to
+    from cuts where known_at < known_to
     union all
     select k.position_key, k.block, k.quantity, k.valid_from, coalesce(k.valid_to, f.next_at), k.known_from, null
     from kept k
