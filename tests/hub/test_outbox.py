@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
+import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
@@ -117,6 +118,15 @@ def test_uncommitted_events_are_not_seen_and_take_no_number_before_later_ones(co
         return [event.payload["n"] for event in both]
 
     assert live(committed_db, work) == [2, 1]
+
+
+def test_ids_made_within_one_millisecond_sort_as_they_were_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(1_800_000_000_000_000_000, 1_800_000_000_002_000_000, 1_000))
+    monkeypatch.setattr("hub.columns.time.time_ns", lambda: next(clock))
+    ids = [new_id() for _ in range(2_000)]
+    assert ids == sorted(ids)
+    assert len(set(ids)) == 2_000
+    assert {(one.version, one.variant) for one in ids} == {(7, uuid.RFC_4122)}
 
 
 def test_two_processes_see_the_same_numbers(committed_db: Any, plant: UUID) -> None:
