@@ -45,6 +45,10 @@ class Settings(BaseSettings):
     smtp_url: SecretStr | None = Field(
         default=None, description="smtp[s]://user:password@host:port; empty: outbox page"
     )
+    secret_keys: SecretStr | None = Field(
+        default=None,
+        description="Fernet keys, the newest first, for secrets the database keeps; empty: HUB_HOME/secret.key",
+    )
     metrics_token: SecretStr | None = Field(
         default=None, description="bearer token for /metrics from other machines; empty: this machine only"
     )
