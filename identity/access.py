@@ -30,3 +30,5 @@ CanReadPeople = Annotated[Principal, Security(authorize, scopes=["people:read"])
 CanWritePeople = Annotated[Principal, Security(authorize, scopes=["people:write"])]
 CanWriteBatches = Annotated[Principal, Security(authorize, scopes=["batches:write"])]
 CanChangeOwnSettings = Annotated[Principal, Security(authorize, scopes=["settings:self"])]
+CanReadClients = Annotated[Principal, Security(authorize, scopes=["clients:read"])]
+CanWriteClients = Annotated[Principal, Security(authorize, scopes=["clients:write"])]

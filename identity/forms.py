@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
+from urllib.parse import quote
 
 from fastapi import Form
 from fastapi.responses import RedirectResponse
@@ -31,10 +32,19 @@ def attempt(session: Session, me: Principal, action: Callable[[], T]) -> tuple[T
     return None, refusal
 
 
+def own_address(address: str) -> str:
+    """An address of ours, relative; anything else becomes the first page."""
+    is_own = address.startswith("/") and not address.startswith(("//", "/\\")) and address.isprintable()
+    return address if is_own else "/"
+
+
 def go(address: str) -> RedirectResponse:
     """To one of our own pages after a form; anything else leads to the first page."""
-    is_own = address.startswith("/") and not address.startswith(("//", "/\\")) and address.isprintable()
-    return RedirectResponse(address if is_own else "/", status_code=303)
+    to = own_address(address)
+    # It may lead to another site, where a form may not go by itself.
+    if to.startswith("/oauth/"):
+        to = f"/continue?next={quote(to, safe='')}"
+    return RedirectResponse(to, status_code=303)
 
 
 def filled(**values: Any) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from hub.database import Tenancy, set_tenancy
 from hub.errors import Forbidden, NotFound, Unauthenticated
 from hub.web import SessionDep, take_turn
 from identity import agent_tokens
+from identity.oauth.bearer import bearer_of
+from identity.oauth.tokens import is_access_token, verified
 from identity.scopes import AGENT_SCOPES, effective
 from identity.secrets import digest
 
@@ -33,9 +35,10 @@ SIGN_IN = "You are not signed in, or your session has ended. Sign in and try aga
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A person or an agent. `organisation_id` is the acting one (None: an agent granted several, see `act_for`)."""
+    """A person, an agent, or a client that acts for itself. `organisation_id` is the acting one (None: an agent granted
+    several, see `act_for`)."""
 
-    kind: Literal["person", "agent"]
+    kind: Literal["person", "agent", "client"]
     id: UUID
     name: str
     organisation_id: UUID | None
@@ -56,10 +59,10 @@ class Principal:
         return Tenancy(readable=self.readable, acting=self.organisation_id, person=self.id)
 
 
-# Agents by the token they proved, so that an event costs no look-up: what they lose, they lose within two seconds.
+# Callers by the token they proved, so that an event costs no look-up: what they lose, they lose within two seconds.
 agents: Asked[Principal] = Asked(2)
 _cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="a person's session (POST /v1/session)")
-_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="an agent's own short-lived token")
+_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="an access token of this hub, or an agent's own")
 
 
 async def _csrf_given(request: Request) -> str:
@@ -76,10 +79,12 @@ async def authenticate(
     cookie: Annotated[str | None, Depends(_cookie)],
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Principal:
-    """A bearer token speaks for an agent, a session cookie for a person; raises Unauthenticated or Forbidden."""
+    """A bearer token speaks for whom it was given to, a session cookie for a person; raises Unauthenticated or
+    Forbidden."""
     if bearer is not None:
         token = bearer.credentials
-        return await agents.get(token, lambda: run_in_threadpool(_agent, session, token))
+        prove = _granted if is_access_token(token) else _agent
+        return await agents.get(token, lambda: run_in_threadpool(prove, session, token))
     is_unsafe = request.method not in SAFE_METHODS
     # Read before a connection is taken: a form may follow slowly.
     csrf = await _csrf_given(request) if cookie and is_unsafe else ""
@@ -162,6 +167,18 @@ def _person(row: Row[Any]) -> Principal:
         session_id=row.session_id,
         csrf=row.csrf,
     )
+
+
+def _granted(session: Session, token: str) -> Principal:
+    bearer = bearer_of(session, verified(session, token))
+    given = bearer.standing
+    known: dict[str, Any] = {"kind": "client", "id": bearer.id, "name": bearer.name, "zone": "UTC"}
+    if given is not None:
+        known = {name: getattr(given, name) for name in ("name", "email", "locale", "zone", "theme", "density")}
+        known |= {"kind": "person", "id": given.person_id, "is_group": given.kind == "group"}
+    # A body may follow slowly: no connection waits for it.
+    session.rollback()
+    return Principal(**known, organisation_id=bearer.organisation_id, readable=bearer.readable, scopes=bearer.scopes)
 
 
 def _agent(session: Session, token: str) -> Principal:

@@ -6,11 +6,26 @@ from fastapi import APIRouter
 
 from identity.agents.router import router as agents
 from identity.agents.router import secret as agent_codes
+from identity.oauth.endpoints import router as oauth
+from identity.oauth.registration import router as registration
+from identity.oauth.router import router as clients
+from identity.oauth.router import secret as client_secrets
 from identity.organisations.router import router as organisations
 from identity.people.router import router as people
 from identity.sessions.router import router as sessions
 from identity.sessions.router import secret as passwords
 
 router = APIRouter()
-for part in (sessions, passwords, people, organisations, agents, agent_codes):
+for part in (
+    sessions,
+    passwords,
+    people,
+    organisations,
+    agents,
+    agent_codes,
+    oauth,
+    registration,
+    clients,
+    client_secrets,
+):
     router.include_router(part)

@@ -10,16 +10,19 @@ STEWARDING = frozenset(
 )
 PEOPLE = frozenset({"people:read", "people:write"})
 SYSTEMS = frozenset({"systems:write"})
+CLIENTS = frozenset({"clients:read", "clients:write"})
 
 ROLES: dict[str, frozenset[str]] = {
     "planner": READING,
     "buyer": READING,
     "steward": READING | STEWARDING,
     "it": READING | SYSTEMS | {"quarantine:read"},
-    "admin": READING | STEWARDING | PEOPLE | SYSTEMS,
+    "admin": READING | STEWARDING | PEOPLE | SYSTEMS | CLIENTS,
 }
 
 AGENT_SCOPES = frozenset({"batches:write"})
+
+SCOPES = frozenset[str]().union(*ROLES.values())
 
 # They change what every organisation sees, so only a membership in the group itself carries them.
 GROUP_ONLY = frozenset({"rates:write"})
@@ -40,3 +43,27 @@ def roles_in(scopes: Iterable[str]) -> list[str]:
 def effective(scopes: Iterable[str], kind: str) -> frozenset[str]:
     """What a membership in an organisation of this kind really carries."""
     return frozenset(scopes) - (frozenset() if kind == "group" else GROUP_ONLY)
+
+
+# What each scope lets an application do, as people are asked for it.
+SAYS: dict[str, tuple[str, str]] = {
+    "openid": ("知道您是谁", "know who you are"),
+    "profile": ("读取您的姓名、语言和时区", "read your name, language and time zone"),
+    "email": ("读取您的电子邮箱", "read your e-mail address"),
+    "offline_access": ("您退出后继续使用", "go on after you sign out"),
+    "settings:self": ("查看和更改您的设置", "see and change your settings"),
+    "inventory:read": ("查看库存", "see stock"),
+    "materials:read": ("查看物料", "see materials"),
+    "feeds:read": ("查看来源和代理", "see feeds and agents"),
+    "quarantine:read": ("查看隔离的行", "see quarantined rows"),
+    "quarantine:write": ("处理隔离的行", "settle quarantined rows"),
+    "batches:release": ("放行或退回文件", "release or reject files"),
+    "units:write": ("更改单位换算", "change unit factors"),
+    "links:write": ("更改来源对照", "change cross-references"),
+    "rates:write": ("更改汇率", "change exchange rates"),
+    "people:read": ("查看人员", "see people"),
+    "people:write": ("管理人员", "manage people"),
+    "systems:write": ("连接来源系统", "connect source systems"),
+    "clients:read": ("查看应用", "see applications"),
+    "clients:write": ("管理应用", "manage applications"),
+}

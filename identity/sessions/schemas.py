@@ -59,7 +59,7 @@ class PasswordChange(In):
 class MeOut(Out):
     """Who is calling."""
 
-    kind: Literal["person", "agent"]
+    kind: Literal["person", "agent", "client"]
     id: UUID
     name: str
     email: str

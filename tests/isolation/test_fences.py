@@ -14,6 +14,7 @@ from tests.isolation.probe import Probe, owner_findings, self_findings, tenant_f
 SHARED = {
     "alembic_version": "the schema's revision",
     "sign_in_failure": "digests of doors that were tried",
+    "oauth_signing_key": "the provider's keys, the private ones encrypted",
     "unit": "units of measure, the same for everyone",
     "golden_material": "numbers and keys of the group's materials",
     "exchange_rate": "the group's rates",
