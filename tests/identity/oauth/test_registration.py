@@ -55,7 +55,10 @@ def test_token_is_good_for_so_many_and_a_foreign_one_for_none(client, initial) -
         ({"grant_types": ["password"]}, "invalid_client_metadata"),
         ({"grant_types": ["client_credentials"]}, "invalid_client_metadata"),
         ({"token_endpoint_auth_method": "private_key_jwt"}, "invalid_client_metadata"),
-        ({"jwks": {"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "1"}]}}, "invalid_client_metadata"),
+        (
+            {"jwks": {"keys": [{"kty": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXM", "kid": "1"}]}},
+            "invalid_client_metadata",
+        ),
         ({"backchannel_logout_uri": "com.example:/x"}, "invalid_client_metadata"),
     ],
 )
