@@ -29,4 +29,5 @@ CanWriteSystems = Annotated[Principal, Security(authorize, scopes=["systems:writ
 CanReadPeople = Annotated[Principal, Security(authorize, scopes=["people:read"])]
 CanWritePeople = Annotated[Principal, Security(authorize, scopes=["people:write"])]
 CanWriteBatches = Annotated[Principal, Security(authorize, scopes=["batches:write"])]
+CanReadAudit = Annotated[Principal, Security(authorize, scopes=["audit:read"])]
 CanChangeOwnSettings = Annotated[Principal, Security(authorize, scopes=["settings:self"])]

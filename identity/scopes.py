@@ -10,13 +10,15 @@ STEWARDING = frozenset(
 )
 PEOPLE = frozenset({"people:read", "people:write"})
 SYSTEMS = frozenset({"systems:write"})
+AUDIT = frozenset({"audit:read"})
 
 ROLES: dict[str, frozenset[str]] = {
     "planner": READING,
     "buyer": READING,
     "steward": READING | STEWARDING,
     "it": READING | SYSTEMS | {"quarantine:read"},
-    "admin": READING | STEWARDING | PEOPLE | SYSTEMS,
+    "auditor": AUDIT | {"settings:self"},
+    "admin": READING | STEWARDING | PEOPLE | SYSTEMS | AUDIT,
 }
 
 AGENT_SCOPES = frozenset({"batches:write"})
