@@ -181,7 +181,7 @@ def list_events(session: Session, wanted: Wanted, after: UUID | None = None, lim
 
 
 def names_of(session: Session, events: Sequence[AuditEvent]) -> dict[str, str]:
-    """Of pseudonyms and agents among actors and objects, as far as the caller may see them and they are not forgotten."""
+    """Of pseudonyms and agents among actors and objects, as far as the caller may see them and they are known."""
     ids = {e.actor for e in events if e.actor}
     ids |= {UUID(e.object_id) for e in events if e.object_kind in ("person", "agent") and e.object_id}
     people = select(AuditSubject.pseudonym, Person.name).join(Person, Person.id == AuditSubject.person_id)

@@ -78,20 +78,18 @@ def test_the_last_seal_is_missed_by_its_rows_and_by_a_kept_head(three) -> None:
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        ("digests[2] = sha256('x')", ["seal_altered", "altered"]),
-        ("sealed_at = sealed_at - interval '1 day'", ["seal_altered"]),
-        ("digest = sha256('x')", ["seal_altered", "seal_unlinked"]),
-        ("previous = sha256('x')", ["seal_unlinked", "seal_altered"]),
-        ("mark = sha256('x')", ["seal_unmarked"]),
-        ("events[2] = gen_random_uuid()", ["removed", "inserted"]),
-        ("events = events[1:2]", ["seal_altered", "inserted"]),
+        ("digests[2] = sha256('x')", ["seal_altered 2", "altered 2"]),
+        ("sealed_at = sealed_at - interval '1 day'", ["seal_altered 2"]),
+        ("digest = sha256('x')", ["seal_altered 2", "seal_unlinked 3"]),
+        ("previous = sha256('x')", ["seal_unlinked 2", "seal_altered 2"]),
+        ("mark = sha256('x')", ["seal_unmarked 2"]),
+        ("events[2] = gen_random_uuid()", ["removed 2", "inserted 2"]),
+        ("events = events[1:2]", ["seal_altered 2", "inserted 2"]),
     ],
 )
 def test_a_changed_seal_is_named(three, change, what) -> None:
     three.tamper(f"update audit_seal set {change} where number = 2")
-    assert [(f.what, f.seal) for f in three.verified().findings] == [
-        (w, 3 if w == "seal_unlinked" and w != what[0] else 2) for w in what
-    ]
+    assert [f"{f.what} {f.seal}" for f in three.verified().findings] == what
 
 
 def test_a_chain_made_anew_without_the_key_is_not_ours(three, monkeypatch) -> None:
