@@ -45,7 +45,7 @@ TENANT_TABLES = """
 MARKED = {
     f"GET /v1/{path}"
     for path in (
-        "agents", "agents/self", "batches", "data-assets", "feeds", "inventory", "inventory/overview",
+        "agents", "agents/self", "audit", "batches", "data-assets", "feeds", "inventory", "inventory/overview",
         "movements", "people", "quarantine", "quarantine/causes", "reports", "sessions", "systems",
     )
 }  # fmt: skip

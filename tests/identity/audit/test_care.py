@@ -1,4 +1,4 @@
-"""Old seals are let go and the chain goes on; the commands verify, show heads and export; both jobs have their times."""
+"""Old seals are let go and the chain goes on; the commands verify, show heads and export; the jobs have their times."""
 
 from __future__ import annotations
 

@@ -100,7 +100,8 @@ def test_cef_escapes_what_would_end_a_field() -> None:
     event_id = new_id()
     event = AuditEvent(
         organisation_id=GROUP, event_id=event_id, at=instant_of(event_id), action="sign_in_refused",
-        actor_kind="anonymous", actor=None, acting_for="", object_kind="x", object_id="a|b=c\\d\ne", detail={"k": "v=1"}, request_id="",
+        actor_kind="anonymous", actor=None, acting_for="", object_kind="x",
+        object_id="a|b=c\\d\ne", detail={"k": "v=1"}, request_id="",
         trace_id="", network="", seal=7, position=1,
     )  # fmt: skip
     line = as_cef(event)

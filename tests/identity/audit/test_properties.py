@@ -22,7 +22,8 @@ OF_SEAL = {
     "events": "array_remove(events, events[1 + %(n)s %% cardinality(events)])",
 }  # fmt: skip
 ROW = """
-    event_id = (select event_id from audit_event where seal is not null order by md5(event_id::text || %(n)s) limit 1)"""
+    event_id = (select event_id from audit_event where seal is not null
+                order by md5(event_id::text || %(n)s) limit 1)"""
 ONE = "number = (select number from audit_seal order by md5(number::text || %(n)s) limit 1)"
 COPY = """
     insert into audit_event select organisation_id, gen_random_uuid(), at, action, actor_kind, actor, acting_for,
