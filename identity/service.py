@@ -47,8 +47,14 @@ def _admin(session: Session, organisation_id: UUID, given: PersonIn) -> UUID:
     scopes = scopes_of(["admin"])
     session.add(Membership(organisation_id=organisation_id, person_id=person_id, scopes=scopes))
     session.flush()
-    concerned = [organisation_id]
     record(
-        session, "membership_made", organisations=concerned, object_kind="person", object_id=person_id, scopes=scopes
+        session,
+        "membership_made",
+        organisations=[organisation_id],
+        object_kind="person",
+        object_id=person_id,
+        organisation=organisation_id,
+        roles=["admin"],
+        granted=scopes,
     )
     return person_id

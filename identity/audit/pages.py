@@ -64,6 +64,7 @@ def audit_page(
         request, "audit.html", me=me, own=own, events=shown(session, events), following=following, asked=asked,
         export=_query(narrowed | {"organisation_id": own.id}), actions=ACTIONS, organisations=organisations,
         head=service.head_of(session, own.id), keys={o.key: o for o in organisations},
+        named={str(o.id): o.key for o in organisations},
     )  # fmt: skip
 
 

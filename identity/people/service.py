@@ -80,7 +80,7 @@ def create_person(session: Session, caller: Principal, given: PersonIn) -> Membe
         send(session, organisation_id, given.email, Letter("added", given.locale, given.name, links.base_url()))
     session.add(Membership(organisation_id=organisation_id, person_id=person_id, scopes=scopes))
     session.flush()
-    _tell(session, "membership_made", caller, person_id, organisation_id, scopes=scopes)
+    _tell(session, "membership_made", caller, person_id, organisation_id, roles=given.roles, granted=scopes)
     return get_member(session, organisation_id, person_id)
 
 
@@ -117,8 +117,10 @@ def change_person(session: Session, caller: Principal, person_id: UUID, given: P
     if given.roles is not None:
         _not_self(caller, person_id, "change your own roles")
         before, member.membership.scopes = member.membership.scopes, _grantable(caller, given.roles)
-        scopes = member.membership.scopes
-        _tell(session, "membership_changed", caller, person_id, organisation_id, scopes=scopes, before=before)
+        after = member.membership.scopes
+        changed: dict[str, Any] = {"roles": given.roles, "granted": sorted(set(after) - set(before))}
+        changed["revoked"] = sorted(set(before) - set(after))
+        _tell(session, "membership_changed", caller, person_id, organisation_id, **changed)
     if given.is_disabled is not None:
         _not_self(caller, person_id, "disable or enable yourself")
         _only_home(member.person, organisation_id)
@@ -136,7 +138,7 @@ def remove_member(session: Session, caller: Principal, organisation_id: UUID | N
     membership = get_member(session, acting, person_id).membership
     session.delete(membership)
     session.flush()
-    _tell(session, "membership_ended", caller, person_id, acting, before=membership.scopes)
+    _tell(session, "membership_ended", caller, person_id, acting, revoked=membership.scopes)
 
 
 def send_reset(session: Session, caller: Principal, organisation_id: UUID | None, person_id: UUID) -> None:

@@ -11,8 +11,12 @@ from sqlalchemy.exc import DBAPIError
 from hub.database import Tenancy, set_tenancy
 from identity.audit import service
 from identity.audit.models import AuditEvent
+from identity.scopes import STEWARDING
 from tests.conftest import GROUP
 from tests.identity.conftest import PASSWORD
+
+# The scope of the group alone is granted and not effective.
+ADDED = sorted(STEWARDING)
 
 
 def log_of(world, organisation_id):
@@ -56,11 +60,12 @@ def test_what_a_group_admin_changes_is_in_both_logs_under_one_id(client, world, 
     head = world.person("head@group.example", "admin", at=GROUP)
     ann = world.person("ann@beta.example", "planner", at=world.b)
     as_principal(world.principal(head, "admin", at=GROUP))
-    given = {"roles": ["buyer"], "organisation_id": str(world.b)}
+    given = {"roles": ["steward"], "organisation_id": str(world.b)}
     assert client.patch(f"/v1/people/{ann}", json=given).status_code == 200
     (theirs,), (ours,) = log_of(world, world.b), log_of(world, GROUP)
     assert theirs.event_id == ours.event_id and theirs.action == "membership_changed"
     assert (theirs.actor, theirs.acting_for) == (pseudonym(world, head), "group")
+    assert theirs.detail == {"organisation": str(world.b), "roles": ["steward"], "granted": ADDED, "revoked": []}
     assert (theirs.object_kind, theirs.object_id) == ("person", str(pseudonym(world, ann)))
     assert log_of(world, world.a) == []
 
