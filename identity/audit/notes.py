@@ -53,23 +53,27 @@ class Notes:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._queue: queue.Queue[Event | None] = queue.Queue(QUEUE_MAX)
+        self._guard = threading.Lock()
         self._stopped_at: float | None = None
         self._thread = threading.Thread(target=self._run, name="audit notes", daemon=True)
         self._thread.start()
 
     def put(self, event: Event) -> bool:
         """False: the queue is full, or the process ends; the caller writes for itself."""
-        if self._stopped_at is not None:
-            return False
-        try:
-            self._queue.put_nowait(event)
-        except queue.Full:
-            return False
+        with self._guard:
+            if self._stopped_at is not None:
+                return False
+            try:
+                self._queue.put_nowait(event)
+            except queue.Full:
+                return False
         return True
 
     def stop(self) -> None:
         """Returns when all that was put is written, or after 15 s of a database that is away: then it is in the log."""
-        self._stopped_at = time.monotonic()
+        with self._guard:
+            # Nothing comes after the end.
+            self._stopped_at = time.monotonic()
         self._queue.put(None)
         self._thread.join()
 

@@ -14,7 +14,7 @@ from hub import vault
 from hub.database import Tenancy, unit_of_work
 from hub.housekeeping import organisations
 from hub.settings import settings
-from identity.audit.chain import event_digest, seal_digest
+from identity.audit.chain import MARKED, event_digest, seal_digest
 from identity.audit.models import AuditEvent
 from identity.audit.service import SYSTEM, head_of, record
 
@@ -65,7 +65,7 @@ def _close(session: Session, organisation_id: UUID, at: datetime, digests: dict[
     digest = seal_digest(organisation_id, number, at, previous, list(digests.values()))
     values = {"organisation": organisation_id, "number": number, "at": at, "previous": previous, "digest": digest}
     lists = {"events": list(digests), "digests": list(digests.values())}
-    session.execute(_CLOSE, values | lists | {"mark": vault.mark(digest)})
+    session.execute(_CLOSE, values | lists | {"mark": vault.mark(MARKED + digest)})
     # The process's log lies outside the database: a chain cut short there still has its head here.
     log.info("audit_sealed", organisation=str(organisation_id), number=number, rows=len(digests), digest=digest.hex())
 

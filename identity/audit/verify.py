@@ -11,7 +11,7 @@ from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from hub import vault
-from identity.audit.chain import event_digest, seal_digest
+from identity.audit.chain import MARKED, event_digest, seal_digest
 from identity.audit.models import AuditAnchor, AuditEvent, AuditSeal
 from identity.audit.service import Head
 
@@ -96,7 +96,7 @@ def _of_seal(session: Session, seal: Row[Any]) -> Iterator[Finding]:
     made = seal_digest(seal.organisation_id, seal.number, seal.sealed_at, seal.previous, seal.digests)
     if made != seal.digest or len(seal.events) != len(seal.digests):
         yield Finding("seal_altered", seal.number)
-    elif not vault.is_mark(seal.digest, seal.mark):
+    elif not vault.is_mark(MARKED + seal.digest, seal.mark):
         yield Finding("seal_unmarked", seal.number)
     own = select(EVENT).where(EVENT.c.organisation_id == seal.organisation_id, EVENT.c.seal == seal.number)
     rows = {event.event_id: event for event in session.execute(own)}

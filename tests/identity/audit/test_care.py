@@ -12,7 +12,7 @@ from hub import vault, worker
 from hub.cli import app, audit
 from hub.settings import settings
 from identity.audit import sealing
-from identity.audit.chain import seal_digest
+from identity.audit.chain import MARKED, seal_digest
 from identity.audit.verify import Finding
 from tests.conftest import GROUP
 
@@ -25,7 +25,7 @@ def grow_old(log, through: int, days: int) -> None:
         then = at - timedelta(days=days) if number <= through else at
         digest = seal_digest(GROUP, number, then, previous, digests)
         change = "update audit_seal set sealed_at = %s, previous = %s, digest = %s, mark = %s where number = %s"
-        log.tamper(change, [then, previous, digest, vault.mark(digest), number])
+        log.tamper(change, [then, previous, digest, vault.mark(MARKED + digest), number])
         previous = digest
     assert log.findings() == []
 
