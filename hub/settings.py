@@ -42,6 +42,7 @@ class Settings(BaseSettings):
     session_days: int = Field(default=7, gt=0)
     outbox_days: int = Field(default=7, gt=0)
     report_days: int = Field(default=90, gt=0)
+    audit_days: int = Field(default=1_095, ge=180, description="how long the audit log is kept; at least half a year")
     smtp_url: SecretStr | None = Field(
         default=None, description="smtp[s]://user:password@host:port; empty: outbox page"
     )

@@ -23,6 +23,7 @@ from hub import housekeeping, mailer
 from hub.database import make_engine
 from hub.trace import continue_trace
 from identity import retention as identity_retention
+from identity.audit import sealing
 from identity.oauth import keys as identity_keys
 from identity.oauth import logout as identity_logout
 from masterdata.intake import apply, expectations, replay, retention
@@ -85,6 +86,8 @@ TASKS: dict[str, Task] = {
     identity_retention.FORGET: Task(identity_retention.forget, attempts=3),
     identity_keys.ROTATE: Task(identity_keys.keep_fresh, attempts=3),
     identity_logout.TELL: Task(identity_logout.tell, attempts=8),
+    sealing.SEAL: Task(sealing.seal, attempts=1),
+    sealing.FORGET: Task(sealing.forget, attempts=3),
     settling.SETTLE: Task(settling.settle, attempts=1),
     apart.APPEND: Task(apart.append, attempts=1),
     apart.BUILD: Task(apart.build, attempts=1),
@@ -99,6 +102,8 @@ PERIODIC: tuple[tuple[str, str], ...] = (
     ("17 * * * *", "hub.forget"),
     ("27 * * * *", identity_retention.FORGET),
     ("33 3 * * *", identity_keys.ROTATE),
+    ("* * * * *", sealing.SEAL),
+    ("17 3 * * *", sealing.FORGET),
     ("7 * * * *", retention.ROLL),
     ("37 2 * * *", retention.FORGET),
     ("* * * * * */10", settling.SETTLE),

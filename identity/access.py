@@ -29,6 +29,7 @@ CanWriteSystems = Annotated[Principal, Security(authorize, scopes=["systems:writ
 CanReadPeople = Annotated[Principal, Security(authorize, scopes=["people:read"])]
 CanWritePeople = Annotated[Principal, Security(authorize, scopes=["people:write"])]
 CanWriteBatches = Annotated[Principal, Security(authorize, scopes=["batches:write"])]
+CanReadAudit = Annotated[Principal, Security(authorize, scopes=["audit:read"])]
 CanChangeOwnSettings = Annotated[Principal, Security(authorize, scopes=["settings:self"])]
 CanReadClients = Annotated[Principal, Security(authorize, scopes=["clients:read"])]
 CanWriteClients = Annotated[Principal, Security(authorize, scopes=["clients:write"])]

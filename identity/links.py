@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-import structlog
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
@@ -15,6 +14,7 @@ from hub.columns import new_id
 from hub.database import Tenancy, set_tenancy
 from hub.errors import NotFound
 from hub.settings import settings
+from identity.audit.service import ANYONE, Someone, record
 from identity.mail import Letter, send
 from identity.models import OneTimeLink, Person
 from identity.secrets import digest, hash_password, new_token
@@ -29,8 +29,6 @@ LIFETIMES: dict[Purpose, timedelta] = {
     "admin": timedelta(days=1),
 }
 SPENT = "This link has been used or has expired. Ask for a new one."
-
-log = structlog.get_logger(__name__)
 
 
 def issue(session: Session, person_id: UUID, organisation_id: UUID, purpose: Purpose) -> str:
@@ -47,7 +45,14 @@ def issue(session: Session, person_id: UUID, organisation_id: UUID, purpose: Pur
     )
     session.add(link)
     session.flush()
-    log.info("one_time_link_made", person=str(person_id), purpose=purpose)
+    record(
+        session,
+        "one_time_link_made",
+        organisations=[organisation_id],
+        object_kind="person",
+        object_id=person_id,
+        purpose=purpose,
+    )
     return f"{base_url()}/set-password?token={token}"
 
 
@@ -81,15 +86,18 @@ def redeem(session: Session, token: str, password: str, browser: Browser) -> Ope
     session.get_one(Person, found.person_id).password_hash = password_hash
     session.flush()
     end_other_sessions(session, found.person_id, keep=None)
-    log.info("password_set_by_link", person=str(found.person_id), purpose=found.purpose)
+    itself = Someone("person", found.person_id, found.organisation_id)
+    person_id, purpose = found.person_id, found.purpose
+    record(session, "password_set_by_link", actor=itself, object_kind="person", object_id=person_id, purpose=purpose)
     return open_session(session, found.person_id, browser)
 
 
 def request_reset(new_session: Callable[[], Session], email: str, address: str) -> None:
     """Mails a link where the account exists. It runs after the answer, so that neither words nor time tell."""
     with new_session() as session, session.begin():
+        session.info["caller"] = ANYONE
         if throttle.take(session, throttle.reset_doors(email, address)):
-            log.info("reset_refused_too_often")
+            record(session, "reset_refused_too_often")
             return
         account = session.execute(text("select * from identity_account(:email)"), {"email": email}).one_or_none()
         if account is None:

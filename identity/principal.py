@@ -118,6 +118,7 @@ async def authorize(
     if session.in_transaction() and session.info["tenancy"] != principal.tenancy:
         await run_in_threadpool(set_tenancy, session, principal.tenancy)
     session.info["tenancy"] = principal.tenancy
+    session.info["caller"] = principal
     if idempotency.is_claimed(request):
         who = f"{principal.kind}:{principal.id}"
         await run_in_threadpool(idempotency.begin, request, session, who, principal.organisation_id)

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from identity.agents.router import router as agents
 from identity.agents.router import secret as agent_codes
+from identity.audit.router import router as audit
 from identity.oauth.endpoints import router as oauth
 from identity.oauth.registration import router as registration
 from identity.oauth.router import router as clients
@@ -27,5 +28,6 @@ for part in (
     registration,
     clients,
     client_secrets,
+    audit,
 ):
     router.include_router(part)

@@ -11,13 +11,15 @@ STEWARDING = frozenset(
 PEOPLE = frozenset({"people:read", "people:write"})
 SYSTEMS = frozenset({"systems:write"})
 CLIENTS = frozenset({"clients:read", "clients:write"})
+AUDIT = frozenset({"audit:read"})
 
 ROLES: dict[str, frozenset[str]] = {
     "planner": READING,
     "buyer": READING,
     "steward": READING | STEWARDING,
     "it": READING | SYSTEMS | {"quarantine:read"},
-    "admin": READING | STEWARDING | PEOPLE | SYSTEMS | CLIENTS,
+    "auditor": AUDIT | {"settings:self"},
+    "admin": READING | STEWARDING | PEOPLE | SYSTEMS | CLIENTS | AUDIT,
 }
 
 AGENT_SCOPES = frozenset({"batches:write"})
@@ -66,4 +68,5 @@ SAYS: dict[str, tuple[str, str]] = {
     "systems:write": ("连接来源系统", "connect source systems"),
     "clients:read": ("查看应用", "see applications"),
     "clients:write": ("管理应用", "manage applications"),
+    "audit:read": ("查看审计日志", "read the audit log"),
 }

@@ -14,6 +14,7 @@ MODELS = (
     "hub.models",
     "identity.models",
     "identity.oauth.models",
+    "identity.audit.models",
     "masterdata.landscape.models",
     "masterdata.intake.models",
     "masterdata.ledger.models",

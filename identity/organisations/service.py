@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
-import structlog
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
@@ -14,10 +13,9 @@ from hub.columns import new_id
 from hub.database import set_tenancy
 from hub.errors import Conflict, Forbidden, NotFound
 from hub.models import Organisation
+from identity.audit.service import record
 from identity.organisations.schemas import OrganisationIn
 from identity.principal import Principal, act_for
-
-log = structlog.get_logger(__name__)
 
 
 def list_organisations(session: Session) -> Sequence[Organisation]:
@@ -44,5 +42,14 @@ def create_organisation(session: Session, caller: Principal, given: Organisation
     set_tenancy(session, replace(acting, readable=(*caller.readable, made.id)).tenancy)
     session.add(made)
     session.flush()
-    log.info("organisation_made", organisation=str(made.id), key=made.key, by=str(caller.id))
+    concerned = [parent_id, made.id]
+    record(
+        session,
+        "organisation_made",
+        actor=caller,
+        organisations=concerned,
+        object_kind="organisation",
+        object_id=made.id,
+        key=made.key,
+    )
     return made

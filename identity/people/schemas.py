@@ -10,8 +10,8 @@ from pydantic import Field
 
 from identity.fields import Email, In, Line, Out, Zone
 
-Role = Literal["planner", "buyer", "steward", "it", "admin"]
-Roles = Annotated[list[Role], Field(min_length=1, max_length=5)]
+Role = Literal["planner", "buyer", "steward", "it", "auditor", "admin"]
+Roles = Annotated[list[Role], Field(min_length=1, max_length=6)]
 
 
 class PersonIn(In):

@@ -7,20 +7,18 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import structlog
 from sqlalchemy import Select, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from hub.columns import new_id
 from hub.errors import Conflict, Forbidden, NotFound
 from identity import links
+from identity.audit.service import record
 from identity.mail import Letter, send
 from identity.models import Membership, Person
 from identity.people.schemas import MemberOut, PersonIn, PersonPatch
 from identity.principal import Principal, act_for
 from identity.scopes import GROUP_ONLY, roles_in, scopes_of
-
-log = structlog.get_logger(__name__)
 
 
 class Member(NamedTuple):
@@ -82,7 +80,7 @@ def create_person(session: Session, caller: Principal, given: PersonIn) -> Membe
         send(session, organisation_id, given.email, Letter("added", given.locale, given.name, links.base_url()))
     session.add(Membership(organisation_id=organisation_id, person_id=person_id, scopes=scopes))
     session.flush()
-    log.info("membership_made", person=str(person_id), organisation=str(organisation_id), by=str(caller.id))
+    _tell(session, "membership_made", caller, person_id, organisation_id, roles=given.roles, granted=scopes)
     return get_member(session, organisation_id, person_id)
 
 
@@ -118,13 +116,18 @@ def change_person(session: Session, caller: Principal, person_id: UUID, given: P
     member = get_member(session, organisation_id, person_id)
     if given.roles is not None:
         _not_self(caller, person_id, "change your own roles")
-        member.membership.scopes = _grantable(caller, given.roles)
+        before, member.membership.scopes = member.membership.scopes, _grantable(caller, given.roles)
+        after = member.membership.scopes
+        changed: dict[str, Any] = {"roles": given.roles, "granted": sorted(set(after) - set(before))}
+        changed["revoked"] = sorted(set(before) - set(after))
+        _tell(session, "membership_changed", caller, person_id, organisation_id, **changed)
     if given.is_disabled is not None:
         _not_self(caller, person_id, "disable or enable yourself")
         _only_home(member.person, organisation_id)
         member.person.disabled_at = datetime.now(UTC) if given.is_disabled else None
+        action = "person_disabled" if given.is_disabled else "person_enabled"
+        _tell(session, action, caller, person_id, organisation_id)
     session.flush()
-    log.info("membership_changed", person=str(person_id), organisation=str(organisation_id), by=str(caller.id))
     return member
 
 
@@ -132,9 +135,10 @@ def remove_member(session: Session, caller: Principal, organisation_id: UUID | N
     """Ends the membership; the account stays, and what it did."""
     acting = _acting(session, caller, organisation_id)
     _not_self(caller, person_id, "remove yourself")
-    session.delete(get_member(session, acting, person_id).membership)
+    membership = get_member(session, acting, person_id).membership
+    session.delete(membership)
     session.flush()
-    log.info("membership_ended", person=str(person_id), organisation=str(acting), by=str(caller.id))
+    _tell(session, "membership_ended", caller, person_id, acting, revoked=membership.scopes)
 
 
 def send_reset(session: Session, caller: Principal, organisation_id: UUID | None, person_id: UUID) -> None:
@@ -151,6 +155,22 @@ def send_reset(session: Session, caller: Principal, organisation_id: UUID | None
     purpose: links.Purpose = "reset" if person.password_hash else "set_password"
     link = links.issue(session, person.id, keeper_id, purpose)
     send(session, keeper_id, person.email, Letter("reset", person.locale, person.name, link))
+
+
+def _tell(
+    session: Session, action: str, caller: Principal, person_id: UUID, organisation_id: UUID, **detail: Any
+) -> None:
+    """What was done to a person as a member of an organisation."""
+    record(
+        session,
+        action,
+        actor=caller,
+        organisations=[organisation_id],
+        object_kind="person",
+        object_id=person_id,
+        organisation=organisation_id,
+        **detail,
+    )
 
 
 def _acting(session: Session, caller: Principal, organisation_id: UUID | None) -> UUID:

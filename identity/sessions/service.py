@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import structlog
 from sqlalchemy import Row, case, delete, select, text, update
 from sqlalchemy.orm import Session
 
@@ -16,6 +15,7 @@ from hub.columns import new_id
 from hub.database import Tenancy, set_tenancy
 from hub.errors import Forbidden, NotFound, Unauthenticated
 from hub.settings import settings
+from identity.audit.service import ANYONE, Someone, note, record
 from identity.models import LoginSession, Membership, Person
 from identity.principal import Principal
 from identity.secrets import digest, hash_password, new_token, verify_password
@@ -23,8 +23,6 @@ from identity.sessions import throttle
 from identity.sessions.schemas import SettingsPatch
 
 NewSession = Callable[[], Session]
-
-log = structlog.get_logger(__name__)
 
 WRONG = "E-mail or password is wrong. Try again, or have a link sent to set a new password."
 
@@ -51,24 +49,43 @@ class Browser:
 def sign_in(session: Session, new_session: NewSession, *, email: str, password: str, browser: Browser) -> Opened:
     """Raises Unauthenticated alike for an unknown account and a wrong password, TooManyRequests, or Forbidden for
     an account without an organisation. `new_session` keeps the count of tries, whatever becomes of this one."""
-    account, tried = _admit(new_session, email, browser)
+    account, tried, wait = _admit(new_session, email, browser)
+    if wait:
+        refused(session, account, "too_many_tries")
+        throttle.refuse(wait)
     if not verify_password(account.password_hash if account else None, password) or account is None:
-        log.info("sign_in_refused", person=str(account.id) if account else None)
+        refused(session, account, "wrong_password" if account else "unknown_account")
         raise Unauthenticated(WRONG)
     throttle.give_back(session, tried)
     return open_session(session, account.id, browser)
 
 
-def _admit(new_session: NewSession, email: str, browser: Browser) -> tuple[Row[Any] | None, tuple[throttle.Door, ...]]:
-    """Counts the try in a transaction of its own and ends that before the password is judged."""
+def refused(session: Session, account: Row[Any] | None, reason: str) -> None:
+    """A sign-in that came to nothing, in the log of the account's home, or the group's where nobody has it."""
+    home, person_id = (account.organisation_id, account.id) if account else (None, None)
+    note(
+        session,
+        "sign_in_refused",
+        actor=ANYONE,
+        organisations=[home],
+        object_kind="person" if account else "",
+        object_id=person_id,
+        reason=reason,
+    )
+
+
+def _admit(
+    new_session: NewSession, email: str, browser: Browser
+) -> tuple[Row[Any] | None, tuple[throttle.Door, ...], int]:
+    """Counts the try in a transaction of its own and ends that before the password is judged. The number is of seconds
+    to wait first."""
     known = text("select identity_knows_address(:id, :at)")
     with new_session() as session, session.begin():
         account = session.execute(text("select * from identity_account(:email)"), {"email": email}).one_or_none()
         is_known = account is not None and session.scalar(known, {"id": account.id, "at": browser.address})
         tried = throttle.doors(email, browser.address, is_known=bool(is_known))
         wait = throttle.take(session, tried)
-    throttle.refuse(wait)
-    return account, tried
+    return account, tried, wait
 
 
 def open_session(session: Session, person_id: UUID, browser: Browser) -> Opened:
@@ -97,7 +114,8 @@ def open_session(session: Session, person_id: UUID, browser: Browser) -> Opened:
     )
     session.add(made)
     session.flush()
-    log.info("signed_in", person=str(person_id), session=str(made.id))
+    itself = Someone("person", person_id, organisation_id)
+    record(session, "signed_in", actor=itself, object_kind="session", object_id=made.id)
     return Opened(token, csrf, made.id, person_id, made.expires_at)
 
 
@@ -109,9 +127,11 @@ def list_sessions(session: Session, person_id: UUID) -> Sequence[LoginSession]:
 def end_session(session: Session, person_id: UUID, session_id: UUID) -> None:
     """Raises NotFound for a session that is not the person's own."""
     own = delete(LoginSession).where(LoginSession.id == session_id, LoginSession.person_id == person_id)
-    if session.scalar(own.returning(LoginSession.id)) is None:
+    organisation_id = session.scalar(own.returning(LoginSession.organisation_id))
+    if organisation_id is None:
         raise NotFound(f"You have no session {session_id}; it may have ended already.")
-    log.info("session_ended", person=str(person_id), session=str(session_id))
+    itself = Someone("person", person_id, organisation_id)
+    record(session, "session_ended", actor=itself, object_kind="session", object_id=session_id)
 
 
 def end_other_sessions(session: Session, person_id: UUID, keep: UUID | None) -> None:
@@ -130,6 +150,15 @@ def act_for_organisation(session: Session, principal: Principal, organisation_id
         raise NotFound(f"There is no organisation {organisation_id} you may act for.")
     own = update(LoginSession).where(LoginSession.id == principal.session_id)
     session.execute(own.values(organisation_id=organisation_id))
+    record(
+        session,
+        "acting_organisation_changed",
+        actor=principal,
+        organisations=[organisation_id],
+        object_kind="session",
+        object_id=principal.session_id,
+        organisation=organisation_id,
+    )
 
 
 def change_settings(session: Session, person_id: UUID, given: SettingsPatch) -> None:
@@ -147,4 +176,4 @@ def change_password(session: Session, principal: Principal, current: str, passwo
     person.password_hash = hash_password(password)
     session.flush()
     end_other_sessions(session, principal.id, keep=principal.session_id)
-    log.info("password_changed", person=str(principal.id))
+    record(session, "password_changed", actor=principal, object_kind="person", object_id=principal.id)

@@ -110,7 +110,12 @@ class Probe:
 
 
 # The column that says whose a row is, where it is not organisation_id.
-OWNED_BY = {"organisation": "parent_id", "login_session": "person_id", "agent_nonce": "agent_id"}
+OWNED_BY = {
+    "organisation": "parent_id",
+    "login_session": "person_id",
+    "agent_nonce": "agent_id",
+    "audit_subject": "person_id",
+}
 
 
 def owner_of(table: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from tests.conftest import GROUP
 
 PAGES = [
     "/", "/inventory", "/inventory/rows", "/movements", "/search?q=轴承", "/trends", "/systems", "/builds",
-    "/data-assets", "/held", "/quarantine", "/units", "/account", "/people", "/agents", "/outbox",
+    "/data-assets", "/held", "/quarantine", "/units", "/account", "/people", "/agents", "/outbox", "/audit",
     "/organisations/switch",
 ]  # fmt: skip
 WORDS = {"zh": "跳到正文", "en": "Skip to content"}

@@ -10,7 +10,7 @@ from hub.migrations.fences import APP_ROLE, READ, WRITE, fence, grant
 from hub.migrations.scripts import drop_functions, run_script
 
 revision = "20261124_12"
-down_revision = "20261124_10"
+down_revision = "20261124_11"
 
 ME = "(select nullif(current_setting('hub.person', true), '')::uuid)"
 # Called by other functions alone.

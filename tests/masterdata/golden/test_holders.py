@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import text
 
 from hub.errors import NotFound
 from masterdata.golden import service
@@ -122,3 +123,23 @@ def test_the_past_answers_on_both_axes(shop: Shop) -> None:
     then = service.get_holders(shop.session, number, Moment(as_of=NOW + timedelta(minutes=3)))
     assert then.value.amount == 16
     assert then.stock.on_hand == 19
+
+
+def _events(shop: Shop, plant: Plant) -> list[tuple[str, str, str]]:
+    shop.see(plant.id)
+    found = shop.session.execute(
+        text("select action, object_kind, object_id from audit_event where organisation_id = :id"), {"id": plant.id}
+    )
+    return [tuple(row) for row in found]
+
+
+def test_whose_stock_was_looked_at_learns_of_it(shop: Shop) -> None:
+    a, b = _bearing(shop)
+    number = shop.goldens()["a", "04020833"]
+    service.get_holders(shop.session, number)
+    assert _events(shop, b) == []
+    shop.see(a.id)
+    service.get_holders(shop.session, number)
+    shop.see(a.id)
+    service.find_holders(shop.session, "04020833")
+    assert _events(shop, b) == [("stock_of_another_viewed", "golden_material", number)] * 2

@@ -10,6 +10,7 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import text
 
 from tests.masterdata.lake_pages.conftest import READ, Lake
 from tests.masterdata.reports.conftest import THEN, Desk, moment
@@ -133,6 +134,15 @@ def test_a_file_holds_the_readers_rows(desk: Desk, reader: Any, form: str, plant
     head, *lines = answer.content.decode("utf-8-sig").splitlines()
     assert answer.content.startswith(b"\xef\xbb\xbf") and head.startswith('"organisation_id","organisation"')
     assert [line.split(",")[1] for line in lines] == [f'"{key}"' for key in keys]
+
+
+def test_a_download_is_told_to_those_whose_rows_it_holds(desk: Desk, lake: Lake) -> None:
+    report_id = desk.made()
+    desk.client.get(f"/v1/reports/{report_id}/file?format=csv")
+    lake.shop.see(*(plant.id for plant in lake.plants.values()))
+    query = "select organisation_id from audit_event where action = 'report_downloaded' and object_id = :id"
+    found = lake.shop.session.scalars(text(query), {"id": str(report_id)}).all()
+    assert set(found) == {plant.id for plant in lake.plants.values()}
 
 
 def test_a_file_for_a_spreadsheet_holds_no_formula(desk: Desk, lake: Lake) -> None:
