@@ -10,13 +10,14 @@ STEWARDING = frozenset(
 )
 PEOPLE = frozenset({"people:read", "people:write"})
 SYSTEMS = frozenset({"systems:write"})
+DISCLOSING = frozenset({"disclosure:write"})
 
 ROLES: dict[str, frozenset[str]] = {
     "planner": READING,
     "buyer": READING,
     "steward": READING | STEWARDING,
     "it": READING | SYSTEMS | {"quarantine:read"},
-    "admin": READING | STEWARDING | PEOPLE | SYSTEMS,
+    "admin": READING | STEWARDING | PEOPLE | SYSTEMS | DISCLOSING,
 }
 
 AGENT_SCOPES = frozenset({"batches:write"})

@@ -20,6 +20,7 @@ MODELS = (
     "masterdata.golden.models",
     "masterdata.lake.models",
     "masterdata.reports.models",
+    "masterdata.disclosure.models",
 )
 
 for name in MODELS:
