@@ -45,16 +45,16 @@ def get_disclosure(session: Session) -> Disclosure:
     owner = _owner(session)
     return Disclosure(
         organisation=owner.key,
-        rules=[Rule(*row) for row in session.execute(_RULES, {"org": owner.id, "at": None})],
-        upcoming=[Rule(*row) for row in session.execute(_UPCOMING, {"org": owner.id})],
+        rules=[Rule(**row._mapping) for row in session.execute(_RULES, {"org": owner.id, "at": None})],
+        upcoming=[Rule(**row._mapping) for row in session.execute(_UPCOMING, {"org": owner.id})],
         defaults=DEFAULTS,
         bands=list(BANDS),
     )
 
 
 def put_disclosure(session: Session, caller: Principal, given: DisclosureIn) -> Disclosure:
-    """Replace the policy from `valid_from` on; what is to come later stays. Raises Unprocessable for an instant that has
-    passed or two rules of one place, Forbidden for who has no stock to disclose."""
+    """Replace the policy from `valid_from` on; what is to come later stays. Raises Unprocessable for an instant that
+    has passed or two rules for one class, Forbidden for who has no stock to disclose."""
     owner, wanted = _owner(session), _wanted(given)
     if given.valid_from is not None and given.valid_from < datetime.now(UTC):
         raise Unprocessable(

@@ -67,7 +67,8 @@ _HITS = text("""
     select g.id, g.number, g.name_zh, g.name_en, g.class_code, f.matched, m.item_id, m.item_code, m.gtin, m.mpn, m.name,
            squash(cast(:text as text)) as asked, squash(m.item_code) as code_key, squash(m.item_id) as item_key,
            squash(m.mpn) as mpn_key
-    from (select *, 0 as kind from search_find(:text, :limit) with ordinality as f(golden_id, matched, material_id, rank)
+    from (select *, 0 as kind
+          from search_find(:text, :limit) with ordinality as f(golden_id, matched, material_id, rank)
           union all
           select golden_id, matched, null, rank, 1
           from disclosed_find(:text, :limit) with ordinality as f(golden_id, matched, rank)) f
