@@ -22,7 +22,7 @@ MONTHS = 24
 # to who sees all of that exactly.
 _MONTHS = text("""
     with disclosure as materialized (select disclosure_is_open() as is_open)
-    select b.id as build_id, b.known_at, o.key, o.name_zh, o.name_en, m.month, m.closing_value, m.mean_value,
+    select d.is_open, b.id as build_id, b.known_at, o.key, o.name_zh, o.name_en, m.month, m.closing_value, m.mean_value,
            m.issued_value, m.days, case when d.is_open then m.duplicate_value end as duplicate_value
     from build b cross join disclosure d
     left join (mart_month m join organisation o on o.id = m.organisation_id)

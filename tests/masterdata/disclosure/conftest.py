@@ -55,7 +55,7 @@ class Mills:
 
     def principal(self, plant: str, *roles: str) -> Principal:
         org = self.plants[plant]
-        scopes = frozenset[str]().union(*(ROLES[role] for role in roles or ("admin",)))
+        scopes = frozenset[str]().union(*(ROLES[role] for role in roles or ("admin",) if role in ROLES))
         return Principal("person", new_id(), "Reader", org.id, (org.id,), scopes, locale="en", csrf="c")
 
     @contextmanager
