@@ -67,14 +67,16 @@ _HITS = text("""
     select g.id, g.number, g.name_zh, g.name_en, g.class_code, f.matched, m.item_id, m.item_code, m.gtin, m.mpn, m.name,
            squash(cast(:text as text)) as asked, squash(m.item_code) as code_key, squash(m.item_id) as item_key,
            squash(m.mpn) as mpn_key
-    from (select *, 0 as kind
-          from search_find(:text, :limit) with ordinality as f(golden_id, matched, material_id, rank)
-          union all
-          select golden_id, matched, null, rank, 1
-          from disclosed_find(:text, :limit) with ordinality as f(golden_id, matched, rank)) f
+    from search_find(:text, :limit) with ordinality as f(golden_id, matched, material_id, rank)
     join golden_material g on g.id = f.golden_id
     left join source_material m on m.id = f.material_id
-    order by f.kind, f.rank limit :limit""")
+    order by f.rank""")
+# For suppliers and carriers: what others disclose to them, named whole.
+_DISCLOSED = text("""
+    select g.id, g.number, g.name_zh, g.name_en, g.class_code, f.matched, null as item_id, null as item_code,
+           null as name
+    from disclosed_find(:text, :limit) with ordinality as f(golden_id, matched, rank)
+    join golden_material g on g.id = f.golden_id order by f.rank""")
 
 
 def search(session: Session, text: str, limit: int = 20) -> list[Hit]:
@@ -121,11 +123,12 @@ def _goldens(session: Session, numbers: Sequence[str]) -> list[Row[Any]]:
 
 
 def _find(session: Session, words: str, limit: int) -> Sequence[Row[Any]]:
-    rows = session.execute(_HITS, {"text": words, "limit": limit})
+    asked = {"text": words, "limit": limit}
     found: dict[int, Row[Any]] = {}
-    for row in rows:
-        found.setdefault(row.id, row)
-    return list(found.values())
+    for query in (_HITS, _DISCLOSED):
+        for row in session.execute(query, asked):
+            found.setdefault(row.id, row)
+    return list(found.values())[:limit]
 
 
 def _hit(row: Row[Any]) -> Hit:

@@ -164,7 +164,7 @@ $$;
 
 -- Of these golden materials, those that a plant discloses to the supplier or carrier who asks.
 create function disclosed_goldens(goldens bigint[]) returns setof bigint
-language plpgsql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+language plpgsql stable rows 10 security definer set search_path = pg_catalog, public, pg_temp as $$
 declare
     partner text := disclosure_reader();
 begin
@@ -182,7 +182,7 @@ $$;
 
 -- Golden materials that a supplier or carrier names whole, by golden number or any code, of those disclosed to it.
 create function disclosed_find(query text, most int) returns table (golden_id bigint, matched text)
-language plpgsql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+language plpgsql stable rows 10 security definer set search_path = pg_catalog, public, pg_temp as $$
 declare
     asked text := squash(query);
 begin

@@ -58,9 +58,12 @@ def upgrade() -> None:
     drop_functions("sisters")
     run_script("disclosure")
     _open(OPEN)
+    # A search gives few rows: expecting a thousand, the planner read all materials to name them.
+    op.execute("alter function search_find(text, int) rows 20")
 
 
 def downgrade() -> None:
+    op.execute("alter function search_find(text, int) rows 1000")
     drop_functions("disclosure")
     op.drop_table("disclosure_rule")
     run_script("sisters")
