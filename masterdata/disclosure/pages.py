@@ -8,11 +8,11 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from pydantic import BaseModel
 
 from hub.errors import NotFound
-from identity.access import CanReadFeeds, CanWriteDisclosure, Principal, SessionDep
+from identity.access import CanReadFeeds, CanReadInventory, CanWriteDisclosure, Principal, SessionDep
 from identity.forms import attempt, go
-from masterdata.disclosure import service
+from masterdata.disclosure import enquiry, service
 from masterdata.disclosure.schemas import KINDS, DisclosureIn
-from masterdata.golden.pages import shown
+from masterdata.golden.pages import Number, shown
 
 router = APIRouter(include_in_schema=False)
 
@@ -59,3 +59,10 @@ def change_rule(
         session, me, lambda: service.put_disclosure(session, me, DisclosureIn.model_validate({"rules": rules}))
     )
     return _page(request, session, me, error=error) if error else go("/disclosure")
+
+
+@router.post("/materials/{number}/enquiry")
+def ask_head_office(session: SessionDep, me: CanReadInventory, number: Number) -> Response:
+    """Who has asked already is led to the same place."""
+    attempt(session, me, lambda: enquiry.ask_head_office(session, me, number))
+    return go(f"/materials/{number}?asked=1#holders")

@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import Query
 
 from hub.web import Router
-from identity.access import CanReadFeeds, CanWriteDisclosure, SessionDep
-from masterdata.disclosure import service
+from identity.access import CanReadFeeds, CanReadInventory, CanWriteDisclosure, SessionDep
+from masterdata.disclosure import enquiry, service
 from masterdata.disclosure.schemas import Disclosure, DisclosureIn, PartnerKind
+from masterdata.golden.router import Number
 from masterdata.golden.schemas import SisterStock
 
 router = Router(prefix="/v1/disclosure", tags=["disclosure"])
@@ -37,3 +38,9 @@ def preview_disclosure(
 ) -> list[SisterStock]:
     """What partners of a kind see of your stock of a golden material now."""
     return service.preview(session, number, partner)
+
+
+@router.post("/enquiries/{number}", status_code=202)
+def ask_head_office(session: SessionDep, me: CanReadInventory, number: Number) -> None:
+    """Ask head office who holds a material that somebody holds without being named; once a day (409 after)."""
+    enquiry.ask_head_office(session, me, number)

@@ -213,3 +213,25 @@ begin
             where r.level <> 'full' and r.organisation_id <> all(orgs));
 end
 $$;
+
+-- A question to head office, as mail to each of its administrators in their language; the ids of the mails. None where the
+-- same was asked within a day.
+create function disclosure_enquire(subject_zh text, body_zh text, subject_en text, body_en text)
+returns table (mail_id uuid, office_id uuid)
+language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
+declare
+    office uuid := (select o.id from organisation o where o.parent_id is null order by o.created_at limit 1);
+begin
+    if disclosure_reader() is null or exists (
+        select from mail l where l.organisation_id = office and l.subject in (subject_zh, subject_en)
+          and l.created_at > clock_timestamp() - interval '1 day')
+    then return; end if;
+    return query
+    insert into mail (id, organisation_id, recipient, subject, body, attempts)
+    select gen_random_uuid(), office, p.email, case p.locale when 'en' then subject_en else subject_zh end,
+           case p.locale when 'en' then body_en else body_zh end, 0
+    from membership m join person p on p.id = m.person_id
+    where m.organisation_id = office and 'people:write' = any(m.scopes) and p.disabled_at is null
+    returning id, organisation_id;
+end
+$$;
