@@ -50,6 +50,7 @@ ROUTERS = (
     "masterdata.golden.router",
     "masterdata.lake.router",
     "masterdata.reports.router",
+    "masterdata.disclosure.router",
     "masterdata.router",
     "masterdata.pages",
 )

@@ -26,6 +26,7 @@ CanRepairStock = CanReleaseBatches
 CanWriteUnits = Annotated[Principal, Security(authorize, scopes=["units:write"])]
 CanWriteLinks = Annotated[Principal, Security(authorize, scopes=["links:write"])]
 CanWriteSystems = Annotated[Principal, Security(authorize, scopes=["systems:write"])]
+CanWriteDisclosure = Annotated[Principal, Security(authorize, scopes=["disclosure:write"])]
 CanReadPeople = Annotated[Principal, Security(authorize, scopes=["people:read"])]
 CanWritePeople = Annotated[Principal, Security(authorize, scopes=["people:write"])]
 CanWriteBatches = Annotated[Principal, Security(authorize, scopes=["batches:write"])]

@@ -12,6 +12,7 @@ PEOPLE = frozenset({"people:read", "people:write"})
 SYSTEMS = frozenset({"systems:write"})
 CLIENTS = frozenset({"clients:read", "clients:write"})
 AUDIT = frozenset({"audit:read"})
+DISCLOSING = frozenset({"disclosure:write"})
 
 ROLES: dict[str, frozenset[str]] = {
     "planner": READING,
@@ -19,7 +20,7 @@ ROLES: dict[str, frozenset[str]] = {
     "steward": READING | STEWARDING,
     "it": READING | SYSTEMS | {"quarantine:read"},
     "auditor": AUDIT | {"settings:self"},
-    "admin": READING | STEWARDING | PEOPLE | SYSTEMS | CLIENTS | AUDIT,
+    "admin": READING | STEWARDING | PEOPLE | SYSTEMS | CLIENTS | AUDIT | DISCLOSING,
 }
 
 AGENT_SCOPES = frozenset({"batches:write"})
@@ -69,4 +70,5 @@ SAYS: dict[str, tuple[str, str]] = {
     "clients:read": ("查看应用", "see applications"),
     "clients:write": ("管理应用", "manage applications"),
     "audit:read": ("查看审计日志", "read the audit log"),
+    "disclosure:write": ("决定别人看到哪些库存", "decide what others see of your stock"),
 }

@@ -22,6 +22,7 @@ MODELS = (
     "masterdata.golden.models",
     "masterdata.lake.models",
     "masterdata.reports.models",
+    "masterdata.disclosure.models",
 )
 
 for name in MODELS:

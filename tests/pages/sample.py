@@ -14,6 +14,7 @@ from starlette.requests import Request
 from hub.formats import sla_state, speaker
 from hub.pages import FeedLine, Frame
 from masterdata.directory import Directory, Org, Orgs, UnitName
+from masterdata.disclosure.schemas import BANDS, DEFAULTS, Disclosure, Rule
 from masterdata.golden import pages, plots
 from masterdata.golden import records as golden
 from masterdata.golden import schemas as g
@@ -105,10 +106,21 @@ ROWS = [
     )
     for n, (zh, en, rule, codes, q, v, u) in enumerate(MATERIALS)
 ]  # fmt: skip
+DEER = ("deer", "鹿屿轴承厂", "Deer Isle Bearings", "鹿", "D")
+SISTERS = [
+    g.SisterStock(*DEER, "full", "Main", D(12), None, None, True, "C62", False, AGES[2]),
+    g.SisterStock(*DEER, "banded", None, None, D(10), D(100), True, "C62", False, AGES[0]),
+    g.SisterStock(*DEER, "banded", None, None, D(1000000), None, True, "KGM", True, AGES[0]),
+    g.SisterStock(*DEER, "yes_no", None, None, None, None, False, "C62", False, AGES[0]),
+    g.SisterStock(None, None, None, None, None, "hidden", None, None, D(0), D(1), True, "C62", False, AGES[4]),
+]
+DISCLOSURE = Disclosure(
+    "teal", [Rule("supplier", "", "yes_no", NOW)], [Rule("subsidiary", "01", None, NOW)], DEFAULTS, list(BANDS)
+)
 HOLDERS = g.Holders(
     "GM-0048213", *MATERIALS[0][:2], "C62", g.LIVE, stock("182400"), value("58368"), [g.Apart("XBX", D(2), D(2))],
     AGES[0], [held_by(n) for n in range(7)],
-    [g.SisterStock("deer", "鹿屿轴承厂", "Deer Isle Bearings", "鹿", "D", "Main", D(12), "C62", False, AGES[2])],
+    SISTERS, g.Elsewhere(D(12), 4),
 )  # fmt: skip
 SOURCES = [
     golden.SourceRecord(
@@ -261,6 +273,7 @@ def stock_templates(say: Any) -> dict[str, dict[str, Any]]:
         "positions.html": {"page": golden.PositionPage([POSITION], "n"), "held": HOLDERS, "past": g.LIVE, "wanted": pages.Past()},
         "trail.html": {"trail": TRAIL},
         "movements.html": {"filters": pages.MovementFilters(number="GM-0048213"), "page": golden.MovementPage(MOVEMENTS, "n")},
+        "disclosure.html": {"found": DISCLOSURE, "previews": [("subsidiary", SISTERS), ("carrier", [])], "number": "GM-0048213", "error": ""},
         "search.html": {"q": "轴承", "hits": [g.Hit("GM-0000003", *MATERIALS[2][:2], "bearings", "name", "轴承")]},
         "systems.html": {"systems": SYSTEMS},
         "system.html": {"system": SYSTEMS[4], "places": PLACES},
