@@ -13,6 +13,10 @@ from hub.database import Base
 MODELS = (
     "hub.models",
     "identity.models",
+    "identity.invitations.models",
+    "identity.organisations.models",
+    "identity.partners.models",
+    "identity.people.models",
     "masterdata.landscape.models",
     "masterdata.intake.models",
     "masterdata.ledger.models",
