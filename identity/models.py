@@ -15,8 +15,8 @@ from hub.database import Base
 
 
 class Person(Base):
-    """Someone who signs in. `organisation_id` is the home: its administrator alone may reset or disable the account. One
-    merged into another account is kept as a signpost to it, one that was erased under a pseudonym."""
+    """Someone who signs in. `organisation_id` is the home: its administrator alone may reset or disable the account.
+    One merged into another account is kept as a signpost to it, one that was erased under a pseudonym."""
 
     __tablename__ = "person"
     __table_args__ = (
@@ -45,8 +45,8 @@ class Person(Base):
 
 
 class Membership(Base):
-    """What a person may do for an organisation and for those below it. With `via_id` it was assigned by that partner out
-    of a grant to it, reaches the organisation alone and lives as long as the grant (identity_memberships in SQL)."""
+    """What a person may do for an organisation and for those below it. With `via_id` it was assigned by that partner
+    out of a grant to it, reaches the organisation alone and lives as long as the grant (SQL: identity_memberships)."""
 
     __tablename__ = "membership"
 

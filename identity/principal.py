@@ -34,8 +34,8 @@ SIGN_IN = "You are not signed in, or your session has ended. Sign in and try aga
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A person or an agent. `organisation_id` is the acting one (None: an agent granted several, see `act_for`; a person
-    who has yet to choose). `via_id`: the partner by whose grant one acts."""
+    """A person or an agent. `organisation_id` is the acting one (None: an agent granted several, see `act_for`; a
+    person who has yet to choose). `via_id`: the partner by whose grant one acts."""
 
     kind: Literal["person", "agent"]
     id: UUID

@@ -33,13 +33,13 @@ AGENT_SCOPES = frozenset({"batches:write"})
 # They change what every organisation sees, so only a membership in the group itself carries them.
 GROUP_ONLY = frozenset({"rates:write"})
 
-# What no organisation may let a partner do on its data: whoever made people or agents would keep a way in when the grant
-# is taken back.
+# What no organisation may let a partner do on its data: whoever made people or agents would keep a way in when the
+# grant is taken back.
 OWN_PEOPLE_ONLY = PEOPLE | SYSTEMS | GROUP_ONLY
 
 
 def scopes_of(roles: Iterable[str], kind: str = "subsidiary") -> list[str]:
-    """The union of the roles' scopes in an organisation of this kind, in order; raises KeyError for a role it has not."""
+    """The union of the roles' scopes in an organisation of this kind, in order; raises KeyError for a role it lacks."""
     return sorted(frozenset[str]().union(*(TEMPLATE[kind][r] for r in roles)))
 
 

@@ -17,7 +17,7 @@ from identity.forms import attempt, go
 from identity.organisations import service as organisations
 from identity.organisations.schemas import OrganisationIn
 from identity.people import service
-from identity.people.schemas import PersonIn, PersonPatch
+from identity.people.schemas import PersonPatch
 from identity.principal import Principal
 from identity.scopes import ROLES
 from identity.sessions import service as sessions
@@ -46,26 +46,8 @@ def _people(request: Request, session: Session, me: Principal, of: UUID | None =
     )
 
 
-class Invitation(BaseModel):
-    """The form; PersonIn judges it."""
-
-    organisation_id: UUID
-    email: str = ""
-    name: str = ""
-    roles: list[str] = []
-    locale: str = "zh"
-
-
-@router.post("/people")
-def invite(request: Request, session: SessionDep, me: CanWritePeople, form: Annotated[Invitation, Form()]) -> Response:
-    person = form.model_dump()
-    _, error = attempt(session, me, lambda: service.create_person(session, me, PersonIn.model_validate(person)))
-    of = form.organisation_id
-    return _people(request, session, me, of, error) if error else go(f"/people?of={of}")
-
-
 class Change(BaseModel):
-    """`action` is the button: roles, disable, enable, reset or remove."""
+    """`action` is the button: roles, suspend, resume, disable, enable, reset, erase or remove."""
 
     organisation_id: UUID
     action: str = ""
@@ -90,8 +72,12 @@ def _change(session: Session, me: Principal, person_id: UUID, form: Change) -> N
             service.send_reset(session, me, form.organisation_id, person_id)
         case "remove":
             service.remove_member(session, me, form.organisation_id, person_id)
+        case "erase":
+            service.erase_person(session, me, person_id)
         case "roles":
             patch["roles"] = form.roles
+        case "suspend" | "resume":
+            patch["is_suspended"] = form.action == "suspend"
         case "disable" | "enable":
             patch["is_disabled"] = form.action == "disable"
     if len(patch) > 1:

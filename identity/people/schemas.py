@@ -10,25 +10,27 @@ from pydantic import Field
 
 from identity.fields import Email, In, Line, Out, Zone
 
-Role = Literal["planner", "buyer", "steward", "it", "admin"]
-Roles = Annotated[list[Role], Field(min_length=1, max_length=5)]
+# Which of them an organisation has depends on its kind: identity.scopes.TEMPLATE.
+Role = Literal["planner", "buyer", "steward", "it", "admin", "sales", "dispatcher"]
+Roles = Annotated[list[Role], Field(min_length=1, max_length=7)]
 
 
 class PersonIn(In):
-    """A person to invite. `organisation_id` defaults to the one the caller acts for."""
+    """A new account."""
 
     email: Email
     name: Line
     roles: Roles
     locale: Literal["zh", "en"] = "zh"
     zone: Zone = "Asia/Shanghai"
-    organisation_id: UUID | None = None
 
 
 class PersonPatch(In):
-    """`roles` are those in `organisation_id`; only the home organisation may disable the account."""
+    """`roles` are those in `organisation_id`; `is_suspended` stops this membership alone; only the home organisation
+    may disable the account."""
 
     roles: Roles | None = None
+    is_suspended: bool | None = None
     is_disabled: bool | None = None
     organisation_id: UUID | None = None
 
@@ -43,6 +45,7 @@ class MemberOut(Out):
     name: str
     roles: list[Role]
     scopes: list[str]
+    is_suspended: bool
     is_disabled: bool
     has_password: bool
     created_at: datetime

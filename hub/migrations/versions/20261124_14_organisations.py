@@ -1,4 +1,4 @@
-"""Organisations grown up: invitations, grants to partners, changed addresses, united accounts, closing and handing over."""
+"""Invitations, grants to partners, changed addresses, united accounts, organisations that leave."""
 
 from __future__ import annotations
 
@@ -73,22 +73,16 @@ def upgrade() -> None:
     grant("live_holding", "select")
     op.execute("create policy mail_owner on mail for delete to current_user using (true)")
     op.execute("create policy mail_owner_read on mail for select to current_user using (true)")
-    _sisters("from held h\n    join organisation o on o.id = h.organisation_id", OPEN_SISTER)
+    run_script("sisters", lambda body: _again(body).replace(HOLDER, f"{HOLDER} and not {CLOSED}"))
 
 
 # A plant that has left gives nothing to its sisters any more.
-OPEN_SISTER = "and h.organisation_id <> all (closed_organisations())"
+HOLDER = "join organisation o on o.id = h.organisation_id"
+CLOSED = "h.organisation_id = any (closed_organisations())"
 
 
-def _sisters(after: str, also: str) -> None:
-    """The function as it was, with one more condition on the holder ('' takes it away again)."""
-    from hub.migrations.scripts import _read
-
-    body = _read("sisters").replace("create function", "create or replace function")
-    assert after in body
-    cursor = op.get_bind().connection.cursor()
-    cursor.execute(body.replace(after, f"{after} {also}"))
-    cursor.close()
+def _again(body: str) -> str:
+    return body.replace("create function", "create or replace function")
 
 
 def _at(name: str, *, nullable: bool = True) -> sa.Column[object]:
@@ -239,7 +233,7 @@ def _acting() -> str:
 
 
 def downgrade() -> None:
-    _sisters("from held h\n    join organisation o on o.id = h.organisation_id", "")
+    run_script("sisters", _again)
     op.execute("drop policy mail_owner on mail")
     op.execute("drop policy mail_owner_read on mail")
     op.execute("drop view live_holding")
