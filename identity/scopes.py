@@ -46,7 +46,7 @@ def scopes_of(roles: Iterable[str], kind: str = "subsidiary") -> list[str]:
 def roles_in(scopes: Iterable[str], kind: str = "subsidiary") -> list[str]:
     """The roles these scopes cover whole, without those another listed role covers."""
     held, roles = frozenset(scopes), TEMPLATE[kind]
-    covered = [r for r, s in roles.items() if s <= held]
+    covered = [r for r, s in roles.items() if s - GROUP_ONLY <= held]
     return [r for r in covered if not any(roles[r] < roles[other] for other in covered)]
 
 

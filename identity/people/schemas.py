@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from identity.fields import Email, In, Line, Out, Zone
+from identity.fields import Email, In, Line, Out, Token, Zone
 
 # Which of them an organisation has depends on its kind: identity.scopes.TEMPLATE.
 Role = Literal["planner", "buyer", "steward", "it", "admin", "sales", "dispatcher"]
@@ -49,3 +49,30 @@ class MemberOut(Out):
     is_disabled: bool
     has_password: bool
     created_at: datetime
+
+
+class EmailIn(In):
+    """`password` is the current one, where the account has one."""
+
+    email: Email
+    password: Annotated[str, Field(max_length=200)] = ""
+
+
+class TokenIn(In):
+    token: Token
+
+
+class EmailOut(Out):
+    """The address that signs in from now on."""
+
+    email: str
+
+
+class MergeToken(Out):
+    """Show it within 15 minutes while signed in to the account that stays."""
+
+    token: str
+
+
+class MergedOut(Out):
+    merged_id: UUID

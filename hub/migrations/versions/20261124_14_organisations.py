@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from hub.migrations.fences import APP_ROLE, READ, WRITE, fence, grant
+from hub.migrations.fences import APP_ROLE, fence, grant
 from hub.migrations.scripts import drop_functions, run_script
 
 revision = "20261124_14"
@@ -109,8 +109,7 @@ def _columns() -> None:
         op.create_foreign_key(op.f(f"fk_{table}_{column}_organisation"), table, "organisation", [column], ["id"])
     op.create_index(op.f("ix_person_merged_into_id"), "person", ["merged_into_id"])
     op.add_column("membership", _at("disabled_at"))
-    chosen = sa.Column("is_chosen", sa.Boolean(), server_default=sa.text("true"), nullable=False)
-    op.add_column("login_session", chosen)
+    op.add_column("login_session", sa.Column("is_chosen", sa.Boolean(), server_default=sa.text("true"), nullable=False))
 
 
 def _invitations() -> None:
@@ -223,13 +222,7 @@ def _exports() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_organisation_export")),
     )
     op.create_index(op.f("ix_organisation_export_organisation_id"), "organisation_export", ["organisation_id"])
-    # Who closes an organisation acts for the one above it, and hands over from there.
-    children = f"organisation_id in (select o.id from organisation o where o.parent_id = {_acting()})"
-    fence("organisation_export", read=READ, write=f"({WRITE} or {children})")
-
-
-def _acting() -> str:
-    return WRITE.removeprefix("organisation_id = ")
+    fence("organisation_export")
 
 
 def downgrade() -> None:
