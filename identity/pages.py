@@ -5,9 +5,13 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from identity.agents.pages import router as agents
+from identity.invitations.pages import router as invitations
+from identity.organisations.pages import router as organisations
+from identity.partners.pages import router as partners
+from identity.people.account_pages import router as accounts
 from identity.people.pages import router as people
 from identity.sessions.pages import router as sessions
 
 router = APIRouter(include_in_schema=False)
-for part in (sessions, people, agents):
+for part in (sessions, accounts, people, invitations, partners, organisations, agents):
     router.include_router(part)

@@ -27,8 +27,8 @@ def list_organisations(session: Session) -> Sequence[Organisation]:
     return session.scalars(select(Organisation).order_by(Organisation.rank, Organisation.key)).all()
 
 
-def get_organisation(session: Session, organisation_id: UUID) -> Organisation:
-    found = session.get(Organisation, organisation_id)
+def get_organisation(session: Session, organisation_id: UUID | None) -> Organisation:
+    found = session.get(Organisation, organisation_id) if organisation_id else None
     if found is None:
         raise NotFound(f"There is no organisation {organisation_id}.")
     return found

@@ -1,4 +1,4 @@
-"""Pages: the organisations and their people, switching the acting one, and mail that nobody has sent."""
+"""Pages: the organisations and their people, and mail that nobody has sent."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from sqlalchemy.orm import Session
 from hub import mailer
 from hub.pages import render
 from hub.web import SessionDep
-from identity.access import CanChangeOwnSettings, CanReadPeople, CanWritePeople
+from identity.access import CanReadPeople, CanWritePeople
 from identity.forms import attempt, go
 from identity.organisations import service as organisations
 from identity.organisations.schemas import OrganisationIn
 from identity.people import service
 from identity.people.schemas import PersonPatch
 from identity.principal import Principal
-from identity.scopes import ROLES
-from identity.sessions import service as sessions
+from identity.scopes import TEMPLATE
 
 router = APIRouter(include_in_schema=False)
 
@@ -33,15 +32,16 @@ def people_page(request: Request, session: SessionDep, me: CanReadPeople, of: UU
 
 
 def _people(request: Request, session: Session, me: Principal, of: UUID | None = None, error: str = "") -> Response:
+    chosen = organisations.get_organisation(session, of or me.organisation_id)
     return render(
         request,
         "people.html",
         status=422 if error else 200,
         me=me,
         organisations=organisations.list_organisations(session),
-        chosen=of or me.organisation_id,
-        members=[m.out for m in service.list_members(session, of or me.organisation_id, limit=PAGE)],
-        roles=list(ROLES),
+        chosen=chosen.id,
+        members=[m.out for m in service.list_members(session, chosen.id, limit=PAGE)],
+        roles=list(TEMPLATE[chosen.kind]),
         error=error,
     )
 
@@ -93,17 +93,6 @@ def create_organisation(
         session, me, lambda: organisations.create_organisation(session, me, OrganisationIn.model_validate(given))
     )
     return _people(request, session, me, None, error) if error else go("/people")
-
-
-@router.get("/organisations/switch")
-def switch_page(request: Request, session: SessionDep, me: CanChangeOwnSettings) -> Response:
-    return render(request, "switch.html", me=me, organisations=sessions.list_own_organisations(session))
-
-
-@router.post("/organisations/switch")
-def switch(session: SessionDep, me: CanChangeOwnSettings, organisation_id: Annotated[UUID, Form()]) -> Response:
-    sessions.act_for_organisation(session, me, organisation_id)
-    return go("/")
 
 
 @router.get("/outbox")
