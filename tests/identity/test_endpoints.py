@@ -19,6 +19,7 @@ from identity.principal import Principal
 from identity.scopes import AGENT_SCOPES
 from identity.sessions.service import Browser, open_session
 from tests.conftest import GROUP
+from tests.identity.conftest import PASSWORD
 
 
 class Endpoint(NamedTuple):
@@ -41,6 +42,11 @@ OWN = [
     Endpoint("GET", "/v1/me", 200, scope=""),
     Endpoint("PATCH", "/v1/me", 204, {"density": "compact"}),
     Endpoint("GET", "/v1/sessions", 200),
+    Endpoint("GET", "/v1/session/organisations", 200),
+    Endpoint("POST", "/v1/me/merge-token", 201),
+    Endpoint("POST", "/v1/me/merges", 404, {"token": "no token"}),
+    Endpoint("POST", "/v1/invitations/accept", 404, {"token": "no token"}),
+    Endpoint("POST", "/v1/me/email", 202, {"email": "mine@new.example", "password": PASSWORD}),
     Endpoint("GET", "/v1/people", 200, scope="people:read"),
     Endpoint("GET", "/v1/invitations", 200, scope="people:read"),
     Endpoint("GET", "/v1/partner-grants", 200, scope="people:read"),
@@ -66,6 +72,13 @@ NAMED = [
     Endpoint("DELETE", "/v1/partner-grants/{grant}/people/{guest}", 204, scope="people:write"),
     Endpoint("GET", "/v1/organisations/{organisation}", 200, scope="feeds:read"),
     Endpoint("POST", "/v1/organisations", 201, ORGANISATION, scope="people:write"),
+    Endpoint("PATCH", "/v1/organisations/{below}", 200, {"name_en": "New"}, scope="people:write"),
+    Endpoint("POST", "/v1/organisations/{below}/closing", 200, {}, scope="people:write"),
+    Endpoint("DELETE", "/v1/organisations/{below}/closing", 200, scope="people:write"),
+    Endpoint("GET", "/v1/organisations/{organisation}/exports", 200, scope="people:write"),
+    Endpoint("POST", "/v1/organisations/{organisation}/exports", 202, scope="people:write"),
+    Endpoint("GET", "/v1/organisations/{organisation}/exports/{export}/file", 404, scope="people:write"),
+    Endpoint("PUT", "/v1/partner-grants/{grant}/people/{guest}", 404, {"roles": ["buyer"]}, scope="people:write"),
     Endpoint("GET", "/v1/agents/{agent}", 200, scope="feeds:read"),
     Endpoint("PATCH", "/v1/agents/{agent}", 200, {"is_disabled": True}, scope="systems:write"),
     Endpoint("POST", "/v1/agents/{agent}/code", 201, scope="systems:write"),
@@ -111,7 +124,10 @@ def things(world, make_org):
         shared = sharing(world, boss, organisation_id, make_org)
         opened = open_session(world.session, boss, Browser("10.0.0.1", "test"))
         set_tenancy(world.session, Tenancy((organisation_id,), organisation_id))
+        below = make_org(f"b-{organisation_id}", parent_id=organisation_id).id
+        set_tenancy(world.session, Tenancy((organisation_id, below), organisation_id))
         ids = {"person": person, "agent": agent.id, "session": opened.session_id, "organisation": organisation_id}
+        ids |= {"below": below, "export": new_id()}
         return {name: str(value) for name, value in (ids | shared).items()} | {"boss": boss}
 
     return of
@@ -131,7 +147,7 @@ def ask(client, endpoint, ids):
 
 @pytest.mark.parametrize("endpoint", EVERY, ids=label)
 def test_anonymous_is_told_401(client, endpoint) -> None:
-    names = ("person", "agent", "session", "organisation", "invitation", "grant", "guest", "export")
+    names = ("person", "agent", "session", "organisation", "invitation", "grant", "guest", "export", "below")
     ids = dict.fromkeys(names, str(new_id()))
     answer = ask(client, endpoint, ids)
     assert answer.status_code == 401 and answer.headers["content-type"] == "application/problem+json"
@@ -158,7 +174,8 @@ def test_another_tenants_thing_is_not_there(client, world, things, as_principal,
 @pytest.mark.parametrize("endpoint", OWN + NAMED, ids=label)
 def test_the_valid_call_is_answered(client, world, things, as_principal, endpoint) -> None:
     mine = things(world.a)
-    as_principal(world.principal(mine["boss"], "admin", at=world.a))
+    caller = world.principal(mine["boss"], "admin", at=world.a)
+    as_principal(replace(caller, readable=(world.a, UUID(mine["below"]))))
     answer = ask(client, endpoint, mine)
     assert answer.status_code == endpoint.status, answer.text
 
