@@ -104,14 +104,22 @@ def _join(request: Request, session: Session, token: str, proof: str = "", **sai
     )
 
 
+class AccountForm(BaseModel):
+    """NewAccount judges it."""
+
+    token: str = ""
+    proof: str = ""
+    name: str = ""
+    password: str = ""
+
+
 @router.post("/invitation", dependencies=[OwnPage])
-def redeem(request: Request, session: OpenSessionDep, form: Annotated[dict[str, str], Form()]) -> Response:
-    given = {name: form.get(name, "") for name in NewAccount.model_fields}
+def redeem(request: Request, session: OpenSessionDep, form: Annotated[AccountForm, Form()]) -> Response:
     try:
         with session.begin_nested():
-            opened = service.redeem(session, NewAccount.model_validate(given), browser_of(request))
+            opened = service.redeem(session, NewAccount.model_validate(form.model_dump()), browser_of(request))
     except (HubError, ValidationError) as refused:
-        return _join(request, session, given["token"], given["proof"], error=_words(refused), name=given["name"])
+        return _join(request, session, form.token, form.proof, error=_words(refused), name=form.name)
     answer = go("/")
     set_cookie(request, answer, opened)
     return answer

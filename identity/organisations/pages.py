@@ -8,6 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Form, Request, Response
+from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from hub.errors import Unprocessable
@@ -62,30 +63,37 @@ def _organisation(request: Request, session: Session, me: Principal, of: UUID | 
     )
 
 
+class Change(BaseModel):
+    """`action` is the button: save, export, close or reopen; `on` the first day of a closing."""
+
+    action: str = ""
+    on: str = ""
+    name_zh: str = ""
+    name_en: str = ""
+    seal: str = ""
+    letter: str = ""
+    zone: str = ""
+
+
 @router.post("/organisation/{organisation_id}")
 def change(
-    request: Request,
-    session: SessionDep,
-    me: CanWritePeople,
-    organisation_id: UUID,
-    form: Annotated[dict[str, str], Form()],
+    request: Request, session: SessionDep, me: CanWritePeople, organisation_id: UUID, form: Annotated[Change, Form()]
 ) -> Response:
-    """`action` is the button: save, export, close or reopen."""
     _, error = attempt(session, me, lambda: _act(session, me, organisation_id, form))
     if error:
         return _organisation(request, session, me, organisation_id, error)
     return go(f"/organisation?of={organisation_id}")
 
 
-def _act(session: Session, me: Principal, organisation_id: UUID, form: dict[str, str]) -> object:
-    match form.get("action"):
+def _act(session: Session, me: Principal, organisation_id: UUID, form: Change) -> object:
+    match form.action:
         case "save":
-            given = filled(**{name: form.get(name) for name in OrganisationPatch.model_fields})
+            given = filled(**form.model_dump(exclude={"action", "on"}))
             return service.change_organisation(session, me, organisation_id, OrganisationPatch.model_validate(given))
         case "export":
             return handover.ask(session, me, organisation_id)
         case "close":
-            return service.close(session, me, organisation_id, _day(form.get("on", ""), me.zone))
+            return service.close(session, me, organisation_id, _day(form.on, me.zone))
         case "reopen":
             return service.reopen(session, me, organisation_id)
     raise Unprocessable("Choose what to do.")

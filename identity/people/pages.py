@@ -13,7 +13,7 @@ from hub import mailer
 from hub.pages import render
 from hub.web import SessionDep
 from identity.access import CanReadPeople, CanWritePeople
-from identity.forms import attempt, go
+from identity.forms import attempt, filled, go
 from identity.organisations import service as organisations
 from identity.organisations.schemas import OrganisationIn
 from identity.people import service
@@ -84,11 +84,23 @@ def _change(session: Session, me: Principal, person_id: UUID, form: Change) -> N
         service.change_person(session, me, person_id, PersonPatch.model_validate(patch))
 
 
+class NewOrganisation(BaseModel):
+    """OrganisationIn judges it."""
+
+    key: str = ""
+    kind: str = ""
+    name_zh: str = ""
+    name_en: str = ""
+    seal: str = ""
+    letter: str = ""
+    parent_id: str = ""
+
+
 @router.post("/organisations")
 def create_organisation(
-    request: Request, session: SessionDep, me: CanWritePeople, form: Annotated[dict[str, str], Form()]
+    request: Request, session: SessionDep, me: CanWritePeople, form: Annotated[NewOrganisation, Form()]
 ) -> Response:
-    given = {name: form[name] for name in OrganisationIn.model_fields if form.get(name)}
+    given = filled(**form.model_dump())
     _, error = attempt(
         session, me, lambda: organisations.create_organisation(session, me, OrganisationIn.model_validate(given))
     )
