@@ -212,3 +212,18 @@ begin
     return true;
 end
 $$;
+
+-- Addresses are kept no longer than they are of use: of invitations that are over, of changes that cannot be undone.
+create function identity_forget_joining(days int) returns bigint
+language sql security definer set search_path = pg_catalog, public, pg_temp as $$
+    with gone_invitations as (
+        delete from invitation where coalesce(used_at, revoked_at, expires_at) < now() - make_interval(days => days)
+        returning 1
+    ), gone_changes as (
+        delete from email_change where greatest(expires_at, undo_until) < now() - make_interval(days => days) returning 1
+    ), gone_merges as (
+        delete from account_merge where expires_at < now() returning 1
+    )
+    select (select count(*) from gone_invitations) + (select count(*) from gone_changes)
+         + (select count(*) from gone_merges)
+$$;

@@ -34,6 +34,7 @@ CALLED = (
     "identity_undo_email(bytea)",
     "identity_merge(bytea)",
     "identity_erase(uuid, text)",
+    "identity_forget_joining(int)",
 )
 # What definer functions alone call.
 INNER = (
