@@ -26,6 +26,8 @@ from identity import retention as identity_retention
 from identity.audit import sealing
 from identity.oauth import keys as identity_keys
 from identity.oauth import logout as identity_logout
+from identity.organisations import handover
+from masterdata import handover as masterdata_handover
 from masterdata.intake import apply, expectations, replay, retention
 from masterdata.intake.jobs import APPLY
 from masterdata.lake import apart
@@ -75,6 +77,10 @@ def _replay(engine: Engine, organisation_id: str, system_id: str, **cause: Any) 
     replay.replay(engine, UUID(organisation_id), UUID(system_id), cause["reason"], cause["value"])
 
 
+def _hand_over(engine: Engine, **which: str) -> None:
+    handover.export(engine, handover.CONTENTS | masterdata_handover.CONTENTS, **which)
+
+
 TASKS: dict[str, Task] = {
     APPLY: Task(_apply, failed=_apply_failed),
     replay.REPLAY: Task(_replay),
@@ -88,6 +94,8 @@ TASKS: dict[str, Task] = {
     identity_logout.TELL: Task(identity_logout.tell, attempts=8),
     sealing.SEAL: Task(sealing.seal, attempts=1),
     sealing.FORGET: Task(sealing.forget, attempts=3),
+    handover.EXPORT: Task(_hand_over, attempts=3, failed=handover.mark_failed),
+    handover.FORGET: Task(handover.forget, attempts=3),
     settling.SETTLE: Task(settling.settle, attempts=1),
     apart.APPEND: Task(apart.append, attempts=1),
     apart.BUILD: Task(apart.build, attempts=1),
@@ -111,6 +119,7 @@ PERIODIC: tuple[tuple[str, str], ...] = (
     ("2 * * * *", apart.BUILD),
     ("47 2 * * *", apart.UPKEEP),
     ("57 2 * * *", reports_upkeep.FORGET),
+    ("7 3 * * *", handover.FORGET),
 )
 
 

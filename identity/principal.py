@@ -30,13 +30,14 @@ CSRF_HEADER, CSRF_FIELD = "x-csrf-token", "csrf_token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
+CHOOSE = "You belong to several organisations. Choose the one you act for: PUT /v1/session/organisation."
 SIGN_IN = "You are not signed in, or your session has ended. Sign in and try again."
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
     """A person, an agent, or a client that acts for itself. `organisation_id` is the acting one (None: an agent granted
-    several, see `act_for`)."""
+    several, see `act_for`; a person who has yet to choose). `via_id`: the partner by whose grant one acts."""
 
     kind: Literal["person", "agent", "client"]
     id: UUID
@@ -53,6 +54,7 @@ class Principal:
     session_id: UUID | None = None
     csrf: str = ""
     token_id: str = ""
+    via_id: UUID | None = None
 
     @property
     def tenancy(self) -> Tenancy:
@@ -111,6 +113,8 @@ async def authorize(
     # Set before the refusal too: its page speaks the reader's language.
     request.state.principal = principal
     missing = sorted(set(needed.scopes) - principal.scopes)
+    if missing and principal.kind == "person" and principal.organisation_id is None:
+        raise _not_chosen(request)
     if missing:
         raise Forbidden(
             f"This needs {', '.join(missing)}, which you do not hold. Ask your administrator.", missing=missing
@@ -167,6 +171,7 @@ def _person(row: Row[Any]) -> Principal:
         density=row.density,
         session_id=row.session_id,
         csrf=row.csrf,
+        via_id=row.via_id,
     )
 
 
@@ -208,8 +213,18 @@ def _agent(session: Session, token: str) -> Principal:
 
 def _not_signed_in(request: Request) -> Exception:
     """A browser that asks for a page is sent to the door; everything else is told 401."""
+    return _sent(request, "/signin", SIGN_IN) or Unauthenticated(SIGN_IN)
+
+
+def _not_chosen(request: Request) -> Exception:
+    """A browser is shown the choice of organisations; everything else is told how to choose."""
+    return _sent(request, "/organisations/switch", CHOOSE) or Forbidden(CHOOSE)
+
+
+def _sent(request: Request, door: str, why: str) -> Exception | None:
+    """To a page and back from there; None for what is no browser's look at a page."""
     wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
     if not wants_page or request.url.path.startswith("/v1"):
-        return Unauthenticated(SIGN_IN)
+        return None
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    return HTTPException(303, detail=SIGN_IN, headers={"Location": f"/signin?next={quote(here, safe='')}"})
+    return HTTPException(303, detail=why, headers={"Location": f"{door}?next={quote(here, safe='')}"})

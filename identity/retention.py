@@ -11,13 +11,16 @@ from hub.database import NOBODY, unit_of_work
 from hub.settings import settings
 
 FORGET: Final = "identity.forget"
+INVITATION_DAYS: Final = 90
 
 log = structlog.get_logger(__name__)
 
 
 def forget(engine: Engine) -> None:
-    """Delete sessions, links and tokens that ended `session_days` ago, used-up nonces and old counts of tries."""
+    """Delete sessions, links and tokens that ended `session_days` ago, used-up nonces, old counts of tries,
+    and after 90 days what is left of invitations and of changed addresses."""
     with unit_of_work(engine, NOBODY) as session:
         days = {"days": settings().session_days}
         gone = session.scalar(text("select identity_forget(:days) + oauth_forget(:days)"), days)
+        gone += session.scalar(text("select identity_forget_joining(:days)"), {"days": INVITATION_DAYS})
     log.info("identity_forgotten", rows=gone)

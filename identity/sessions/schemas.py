@@ -64,6 +64,7 @@ class MeOut(Out):
     name: str
     email: str
     organisation_id: UUID | None
+    via_id: UUID | None = Field(description="the partner by whose grant one acts for the organisation")
     readable: list[UUID]
     scopes: list[str]
     locale: Locale

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, case, delete, select, text, update
+from sqlalchemy import Row, delete, select, text, update
 from sqlalchemy.orm import Session
 
 from hub.columns import new_id
@@ -16,7 +16,7 @@ from hub.database import Tenancy, set_tenancy
 from hub.errors import Forbidden, NotFound, Unauthenticated
 from hub.settings import settings
 from identity.audit.service import ANYONE, Someone, note, record
-from identity.models import LoginSession, Membership, Person
+from identity.models import LoginSession, Person
 from identity.principal import Principal
 from identity.secrets import digest, hash_password, new_token, verify_password
 from identity.sessions import throttle
@@ -89,22 +89,18 @@ def _admit(
 
 
 def open_session(session: Session, person_id: UUID, browser: Browser) -> Opened:
-    """Acts for the home organisation where the person is a member of it, else for the oldest membership."""
+    """Acts for the home organisation where the person is a member of it, or for the only one. Of several others the
+    person chooses; until then the session may do nothing else."""
     set_tenancy(session, Tenancy(person=person_id))
-    home = select(Person.organisation_id).where(Person.id == person_id).scalar_subquery()
-    first = (
-        select(Membership.organisation_id)
-        .where(Membership.person_id == person_id)
-        .order_by(case((Membership.organisation_id == home, 0), else_=1), Membership.created_at)
-        .limit(1)
-    )
-    organisation_id = session.scalar(first)
-    if organisation_id is None:
+    mine = [o for o in list_own_organisations(session) if o.member_since is not None]
+    if not mine:
         raise Forbidden("Your account belongs to no organisation any more. Ask your administrator.")
+    first = min(mine, key=lambda o: (not o.is_home, not o.is_last, o.member_since))
     token, csrf, now = new_token(), new_token(), datetime.now(UTC)
     made = LoginSession(
         id=new_id(),
-        organisation_id=organisation_id,
+        organisation_id=first.id,
+        is_chosen=first.is_home or len(mine) == 1,
         person_id=person_id,
         token_hash=digest(token),
         csrf=csrf,
@@ -114,7 +110,7 @@ def open_session(session: Session, person_id: UUID, browser: Browser) -> Opened:
     )
     session.add(made)
     session.flush()
-    itself = Someone("person", person_id, organisation_id)
+    itself = Someone("person", person_id, first.id)
     record(session, "signed_in", actor=itself, object_kind="session", object_id=made.id)
     return Opened(token, csrf, made.id, person_id, made.expires_at)
 
@@ -140,7 +136,8 @@ def end_other_sessions(session: Session, person_id: UUID, keep: UUID | None) -> 
 
 
 def list_own_organisations(session: Session) -> Sequence[Row[Any]]:
-    """Every organisation the signed-in person may act for."""
+    """Every organisation the signed-in person may act for, in the group's order; `via_*` name the partner by whose
+    grant. `member_since` is None for what only a membership above covers."""
     return session.execute(text("select * from identity_my_organisations()")).all()
 
 
@@ -149,7 +146,9 @@ def act_for_organisation(session: Session, principal: Principal, organisation_id
     if organisation_id not in {o.id for o in list_own_organisations(session)}:
         raise NotFound(f"There is no organisation {organisation_id} you may act for.")
     own = update(LoginSession).where(LoginSession.id == principal.session_id)
-    session.execute(own.values(organisation_id=organisation_id))
+    session.execute(own.values(organisation_id=organisation_id, is_chosen=True))
+    session.get_one(Person, principal.id).last_organisation_id = organisation_id
+    session.flush()
     record(
         session,
         "acting_organisation_changed",

@@ -49,7 +49,7 @@ _HOLDINGS = text(f"""
            s.key as system_key, s.name_zh as system_zh, s.name_en as system_en, m.item_id, m.item_code, m.name, m.rule,
            m.confidence, c.name as coverage, c.sla_seconds, c.held_batch_id, t.on_hand as source_on_hand,
            f.numerator, f.denominator, {SOURCE_AT} as source_at, {VALUE} as worth, r.rate_on
-    from holding h
+    from live_holding h
     join source_material m on m.organisation_id = h.organisation_id and m.id = h.material_id
     join material_stock t on t.organisation_id = h.organisation_id and t.material_id = h.material_id
                          and t.coverage_id = h.coverage_id and t.unit = h.unit

@@ -110,12 +110,14 @@ class Probe:
 
 
 # The column that says whose a row is, where it is not organisation_id.
-OWNED_BY = {
-    "organisation": "parent_id",
+PERSONAL = {
     "login_session": "person_id",
+    "email_change": "person_id",
+    "account_merge": "person_id",
     "agent_nonce": "agent_id",
     "audit_subject": "person_id",
 }
+OWNED_BY = {"organisation": "parent_id"} | PERSONAL
 
 
 def owner_of(table: str) -> tuple[str, str]:
@@ -143,8 +145,7 @@ def tenant_findings(probe: Probe, table: str) -> list[str]:
 
 def _try(probe: Probe, table: str, verb: str, statement: str, side: Side, *expected: int | str) -> list[str]:
     ours, both = f"{{{OURS.organisation}}}", f"{{{OURS.organisation},{THEIRS.organisation}}}"
-    is_personal = table in ("login_session", "agent_nonce")
-    person = str(OURS.caller) if is_personal else ""
+    person = str(OURS.caller) if table in PERSONAL else ""
     with probe.as_role("hub_app", ours if verb == "select" else both, str(OURS.organisation), person):
         found = probe.count(statement, side)
     return [] if found == expected[0] else [f"{statement} for {side.n}: {found} instead of {expected[0]}"]

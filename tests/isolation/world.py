@@ -144,7 +144,8 @@ class Tenant(Plant):
         return known | {"unit_cost": Decimal(f"4711.0{self.number}"), "currency": "CNY"} | more
 
     def principal(self, *roles: str) -> Principal:
-        scopes = effective(frozenset[str]().union(*(ROLES[r] for r in roles)), self.kind)
+        # Partners too are given all of them: fences hold whatever the scopes.
+        scopes = effective(frozenset[str]().union(*(ROLES[r] for r in roles)), "subsidiary")
         return Principal("person", self.person_id, "Test", self.id, (self.id,), scopes, locale="en")
 
     @property

@@ -292,7 +292,7 @@ def identity_templates(me: Any) -> dict[str, dict[str, Any]]:
     org = ORGS["teal"]
     member = Bag(
         person_id=me.id, organisation_id=org.id, name="Planner 03", email=me.email, roles=["planner"],
-        is_disabled=False, has_password=False,
+        is_disabled=False, is_suspended=False, has_password=False,
     )  # fmt: skip
     agent = Bag(
         id=me.id, name="agent-t-01", grants=[Bag(system="u8", organisation_ids=[org.id])],
@@ -304,10 +304,39 @@ def identity_templates(me: Any) -> dict[str, dict[str, Any]]:
         "set-password.html": {"token": "t", "link": Bag(email="a@b.example"), "error": ""},
         "account.html": {"me": me, "error": "", "sessions": [Bag(id=me.session_id, browser="Firefox", address="127.0.0.1", created_at=NOW, last_seen_at=NOW)]},
         "people.html": {"me": me, "organisations": list(ORGS.values()), "chosen": org.id, "members": [member], "roles": ["planner", "admin"], "error": ""},
-        "switch.html": {"me": me, "organisations": list(ORGS.values())},
         "outbox.html": {"me": me, "mails": [Bag(recipient="a@b", subject="s", body="b", error=None, created_at=NOW)]},
         "agents.html": {"me": me, "agents": [agent], "organisations": [org], "keys": {org.id: "teal"}, "error": "", "code": Bag(code="K7-X", expires_at=NOW)},
         "error.html": {"code": 404, "problem": {"detail": "There is no material GM-1.", "trace_id": "4f0c"}},
+    } | organisation_templates(me, org)  # fmt: skip
+
+
+def organisation_templates(me: Any, org: Any) -> dict[str, dict[str, Any]]:
+    own = Bag(
+        id=org.id, key="teal", kind="subsidiary", place=1, name_zh=org.name_zh, name_en=org.name_en, seal="青", letter="T",
+        via_id=me.id, via_zh="甲", via_en="Bolts", is_last=True,
+    )  # fmt: skip
+    place = Bag(
+        id=org.id, key="teal", kind="subsidiary", name_zh=org.name_zh, name_en=org.name_en, seal="青", letter="T",
+        zone="Asia/Shanghai", closed_at=NOW,
+    )  # fmt: skip
+    invitation = Bag(id=me.id, email="a@b.example", roles=["planner"], state="open", expires_at=NOW)
+    grant = Bag(
+        id=me.id, giver=own, partner=own, roles=["planner", "buyer"], is_live=True, revoked_at=None, expires_at=NOW
+    )
+    guest = Bag(person_id=me.id, name="Guest", email="g@b.example", roles=["planner"])
+    export = Bag(id=me.id, asked_at=NOW, state="ready", error=None, rows={"people": 3})
+    joining = Bag(
+        name_zh="青屿", name_en="Teal", invited_by="Ann", roles=["planner"], account_id=None, is_proven=True,
+        email="a@b.example", name=None,
+    )  # fmt: skip
+    return {
+        "switch.html": {"me": me, "organisations": [own], "total": 20, "q": "", "next": "/"},
+        "invitations.html": {"me": me, "organisation": place, "invitations": [invitation], "roles": ["planner", "admin"], "link": "", "error": ""},
+        "partners.html": {"me": me, "organisation": place, "given": [grant], "received": [grant], "people": {me.id: [guest]}, "own": [("1", "Ann")], "roles": ["planner"], "error": ""},
+        "organisation.html": {"me": me, "organisation": place, "is_above": True, "exports": [export], "error": ""},
+        "join.html": {"me": None, "found": joining, "token": "t", "proof": "p", "here": "/invitation", "error": "", "sent": "a@b.example", "name": "", "joined": False},
+        "identity.html": {"me": me, "error": "", "sent": True, "merged": True, "can_merge": True},
+        "email.html": {"token": "t", "undo": True, "email": "", "error": ""},
     }  # fmt: skip
 
 

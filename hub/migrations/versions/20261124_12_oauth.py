@@ -47,8 +47,7 @@ def _close() -> None:
         begin
             for f in select p.oid::regprocedure as name, p.proname from pg_proc p
                      where p.pronamespace = 'public'::regnamespace
-                       and (p.proname like 'oauth%' or p.proname in ('identity_acting', 'login_session_ended',
-                            'person_ended', 'membership_ended', 'organisation_ended'))
+                       and (p.proname like 'oauth%' or p.proname = 'identity_acting')
             loop
                 execute format('alter function %s security definer', f.name);
                 execute format('alter function %s set search_path = pg_catalog, public, pg_temp', f.name);

@@ -91,6 +91,28 @@ def test_a_supplier_sees_no_sister(shop: Shop) -> None:
     assert service.get_holders(shop.session, number).sisters == []
 
 
+@pytest.mark.parametrize(("since", "sees"), [(timedelta(days=-1), []), (timedelta(days=1), ["b"])])
+def test_a_plant_that_left_gives_its_sisters_nothing(shop: Shop, since: timedelta, sees: list[str]) -> None:
+    a, b = _bearing(shop)
+    number = shop.goldens()["a", "04020833"]
+    shop.act(shop.group)
+    b.organisation.closed_at = NOW + since
+    shop.session.flush()
+    shop.see(a.id)
+    assert [s.organisation for s in service.get_holders(shop.session, number).sisters] == sees
+
+
+def test_what_a_plant_held_that_left_is_history_alone(shop: Shop) -> None:
+    _, b = _bearing(shop)
+    number = shop.goldens()["a", "04020833"]
+    shop.act(shop.group)
+    b.organisation.closed_at = NOW - timedelta(days=1)
+    shop.session.flush()
+    held = [h.organisation for h in service.get_holders(shop.session, number).holders]
+    past = service.get_holders(shop.session, number, Moment(as_of=NOW + timedelta(seconds=1))).holders
+    assert held == ["a"] and {h.organisation for h in past} == {"a", "b"}
+
+
 def test_a_merged_number_answers_for_what_it_became(shop: Shop) -> None:
     a, b = shop.plant("a"), shop.plant("b")
     for plant in (a, b):
