@@ -31,10 +31,15 @@ def attempt(session: Session, me: Principal, action: Callable[[], T]) -> tuple[T
     return None, refusal
 
 
-def go(address: str) -> RedirectResponse:
-    """To one of our own pages after a form; anything else leads to the first page."""
+def own(address: str) -> str:
+    """One of our own pages; anything else is the first page."""
     is_own = address.startswith("/") and not address.startswith(("//", "/\\")) and address.isprintable()
-    return RedirectResponse(address if is_own else "/", status_code=303)
+    return address if is_own else "/"
+
+
+def go(address: str) -> RedirectResponse:
+    """To one of our own pages after a form."""
+    return RedirectResponse(own(address), status_code=303)
 
 
 def filled(**values: Any) -> dict[str, Any]:

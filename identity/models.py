@@ -51,7 +51,8 @@ class Membership(Base):
 
 
 class LoginSession(Base):
-    """A signed-in browser; only the digest of its token is kept. `organisation_id` is the one it acts for."""
+    """A signed-in browser; only the digest of its token is kept. `organisation_id` is the one it acts for, `amr` how
+    the person was authenticated (RFC 8176)."""
 
     __tablename__ = "login_session"
 
@@ -65,6 +66,9 @@ class LoginSession(Base):
     created_at: Mapped[Now]
     last_seen_at: Mapped[Now]
     expires_at: Mapped[Instant]
+    amr: Mapped[list[str]] = mapped_column(ARRAY(TEXT), server_default=text("'{}'"), default=list)
+    authenticated_at: Mapped[Now]
+    stepped_up_at: Mapped[Instant | None]
 
 
 class OneTimeLink(Base):

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 
 from hub.database import NOBODY, unit_of_work
 from hub.settings import settings
+from identity.strong import devices
 
 FORGET: Final = "identity.forget"
 
@@ -16,7 +17,8 @@ log = structlog.get_logger(__name__)
 
 
 def forget(engine: Engine) -> None:
-    """Delete sessions and links that ended `session_days` ago, used-up nonces and old counts of tries."""
+    """Delete sessions and links that ended `session_days` ago, used-up nonces, old counts of tries, stale devices."""
     with unit_of_work(engine, NOBODY) as session:
         gone = session.scalar(text("select identity_forget(:days)"), {"days": settings().session_days})
+        gone += session.scalar(text("select identity_forget_strong(:days)"), {"days": devices.DAYS})
     log.info("identity_forgotten", rows=gone)

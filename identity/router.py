@@ -10,7 +10,9 @@ from identity.organisations.router import router as organisations
 from identity.people.router import router as people
 from identity.sessions.router import router as sessions
 from identity.sessions.router import secret as passwords
+from identity.strong.router import router as strong
+from identity.strong.router import secret as factors
 
 router = APIRouter()
-for part in (sessions, passwords, people, organisations, agents, agent_codes):
+for part in (sessions, passwords, strong, factors, people, organisations, agents, agent_codes):
     router.include_router(part)

@@ -148,6 +148,9 @@ def test_migrations_form_one_line_in_order() -> None:
 def test_every_write_of_the_reference_honours_idempotency_keys(app: Any) -> None:
     # Events and uploads carry their batch's id; codes and passwords are not kept, not even as a digest.
     own = {"post_events", "create_agent", "renew_code", "change_password"}
+    own |= {"begin_totp", "confirm_totp", "make_recovery_codes", "confirm"}
+    # A challenge is answered once, by itself.
+    own |= {"begin_passkey", "add_passkey", "begin_passkey_step_up", "confirm_by_passkey"}
     plain = [
         route.name
         for route in _routes(app)

@@ -13,6 +13,7 @@ from hub.database import Base
 MODELS = (
     "hub.models",
     "identity.models",
+    "identity.strong.models",
     "masterdata.landscape.models",
     "masterdata.intake.models",
     "masterdata.ledger.models",

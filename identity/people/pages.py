@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from hub import mailer
 from hub.pages import render
 from hub.web import SessionDep
-from identity.access import CanChangeOwnSettings, CanReadPeople, CanWritePeople
+from identity.access import CanChangeOwnSettings, CanReadPeople, CanWritePeople, RecentSignIn
 from identity.forms import attempt, go
 from identity.organisations import service as organisations
 from identity.organisations.schemas import OrganisationIn
@@ -21,6 +21,7 @@ from identity.people.schemas import PersonIn, PersonPatch
 from identity.principal import Principal
 from identity.scopes import ROLES
 from identity.sessions import service as sessions
+from identity.strong.administration import reset_factors
 
 router = APIRouter(include_in_schema=False)
 
@@ -65,14 +66,14 @@ def invite(request: Request, session: SessionDep, me: CanWritePeople, form: Anno
 
 
 class Change(BaseModel):
-    """`action` is the button: roles, disable, enable, reset or remove."""
+    """`action` is the button: roles, disable, enable, reset, factors or remove."""
 
     organisation_id: UUID
     action: str = ""
     roles: list[str] = []
 
 
-@router.post("/people/{person_id}")
+@router.post("/people/{person_id}", dependencies=[RecentSignIn])
 def change(
     request: Request, session: SessionDep, me: CanWritePeople, person_id: UUID, form: Annotated[Change, Form()]
 ) -> Response:
@@ -88,6 +89,8 @@ def _change(session: Session, me: Principal, person_id: UUID, form: Change) -> N
     match form.action:
         case "reset":
             service.send_reset(session, me, form.organisation_id, person_id)
+        case "factors":
+            reset_factors(session, me, form.organisation_id, person_id)
         case "remove":
             service.remove_member(session, me, form.organisation_id, person_id)
         case "roles":

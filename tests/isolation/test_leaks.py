@@ -44,7 +44,7 @@ MARKED = {
     f"GET /v1/{path}"
     for path in (
         "agents", "agents/self", "batches", "data-assets", "feeds", "inventory", "inventory/overview",
-        "movements", "people", "quarantine", "quarantine/causes", "reports", "sessions", "systems",
+        "me/factors", "movements", "people", "quarantine", "quarantine/causes", "reports", "sessions", "systems",
     )
 }  # fmt: skip
 
