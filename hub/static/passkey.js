@@ -49,7 +49,8 @@ async function run(part, extra) {
     await post(part.dataset.answer, { credential, ...(name && { name }) });
     location.assign(part.dataset.next);
   } catch (error) {
-    if (error.name === "AbortError") return;
+    // Autofill offers itself: that it found nothing is no news.
+    if (error.name === "AbortError" || extra) return;
     if (error.kind === "step-up-required") return location.assign(`/step-up?next=${encodeURIComponent(location.pathname)}`);
     refusal.textContent = error instanceof DOMException ? REFUSED : error.message;
     refusal.hidden = false;

@@ -19,7 +19,7 @@ from identity.access import CanChangeOwnSettings, RecentSignIn
 from identity.forms import Field, attempt, filled, go, own
 from identity.principal import COOKIE, Principal
 from identity.sessions import service
-from identity.sessions.router import OwnPage, browser_of, set_cookie
+from identity.sessions.router import PENDING_COOKIE, OwnPage, browser_of, set_cookie
 from identity.sessions.schemas import ResetRequest, SettingsPatch, SignIn
 from identity.strong import signin, step_up
 
@@ -31,7 +31,10 @@ REFUSED = {Unauthenticated: "wrong", TooManyRequests: "wait"}
 
 @router.get("/signin")
 def sign_in_page(request: Request, next: str = "/") -> Response:
-    return render(request, "signin.html", email="", error="", detail="", next=own(next))
+    answer = render(request, "signin.html", email="", error="", detail="", next=own(next))
+    # Who comes back to the door begins anew: with a passkey too.
+    answer.delete_cookie(PENDING_COOKIE, path="/")
+    return answer
 
 
 @router.post("/signin", dependencies=[OwnPage])

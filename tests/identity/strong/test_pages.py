@@ -86,6 +86,15 @@ def test_the_policy_is_set_on_its_page(client, world, form) -> None:
     assert refused.status_code == 422
 
 
+def test_who_comes_back_to_the_door_begins_anew(client, ann) -> None:
+    key = ann.add_passkey()
+    ann.leave()
+    assert ann.password().status_code == 202 and "hub_pending" in client.cookies
+    client.get("/signin", headers=HTML)
+    assert "hub_pending" not in client.cookies and ann.by_passkey(key).status_code == 201
+    assert client.get("/v1/me").json()["amr"] == ["pop", "hwk", "mfa"]
+
+
 def test_the_door_offers_the_passkey(client) -> None:
     door = client.get("/signin?next=javascript:alert(1)", headers=HTML).text
     assert 'autocomplete="username webauthn"' in door and 'data-next="/"' in door
