@@ -19,7 +19,9 @@ from identity.mail import Letter, send
 from identity.models import OneTimeLink, Person
 from identity.secrets import digest, hash_password, new_token
 from identity.sessions import throttle
-from identity.sessions.service import Browser, Opened, end_other_sessions, open_session
+from identity.sessions.service import Browser, Opened, end_other_sessions
+from identity.strong import passwords
+from identity.strong.signin import Pending, enter
 
 Purpose = Literal["set_password", "reset", "admin"]
 
@@ -72,24 +74,27 @@ def find(session: Session, token: str) -> Row[Any] | None:
     return session.execute(text("select * from identity_link(:digest)"), {"digest": digest(token)}).one_or_none()
 
 
-def redeem(session: Session, token: str, password: str, browser: Browser) -> Opened:
-    """Sets the password, ends the person's sessions and older links, and signs in. Of many at once one succeeds;
-    the others raise NotFound."""
-    if find(session, token) is None:
+def redeem(session: Session, token: str, password: str, browser: Browser) -> Opened | Pending:
+    """Sets the password, ends the person's sessions and older links, and signs in as far as a password does. Of many at
+    once one succeeds; the others raise NotFound, and WeakPassword leaves the link as it was."""
+    known = find(session, token)
+    if known is None:
         raise NotFound(SPENT)
+    set_tenancy(session, Tenancy(person=known.person_id))
+    person = session.get_one(Person, known.person_id)
+    passwords.judge(password, person.email, person.name)
     password_hash = hash_password(password)
     spend = text("select * from identity_redeem_link(:digest)")
     found = session.execute(spend, {"digest": digest(token)}).one_or_none()
     if found is None:
         raise NotFound(SPENT)
-    set_tenancy(session, Tenancy(person=found.person_id))
-    session.get_one(Person, found.person_id).password_hash = password_hash
+    person.password_hash = password_hash
     session.flush()
     end_other_sessions(session, found.person_id, keep=None)
     itself = Someone("person", found.person_id, found.organisation_id)
     person_id, purpose = found.person_id, found.purpose
     record(session, "password_set_by_link", actor=itself, object_kind="person", object_id=person_id, purpose=purpose)
-    return open_session(session, found.person_id, browser)
+    return enter(session, found.person_id, browser, ("pwd",))
 
 
 def request_reset(new_session: Callable[[], Session], email: str, address: str) -> None:

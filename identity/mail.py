@@ -32,6 +32,19 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "If you did not ask for it, ignore this mail: nothing has changed.\n",
         ),
     },
+    "factors_reset": {
+        "zh": (
+            "集团库存中心：您的登录方式已重置",
+            "{name}，您好：\n\n管理员已移除您账号的通行密钥、验证器和恢复码，并结束了所有登录。"
+            "请用密码登录后重新添加：\n{link}\n\n若不是您要求的，请立即联系本组织的管理员。\n",
+        ),
+        "en": (
+            "Group Hub: your ways to sign in were reset",
+            "Hello {name},\n\nan administrator removed the passkeys, authenticator app and recovery codes of your "
+            "account and ended its sessions. Sign in with your password and add them again:\n{link}\n\n"
+            "If you did not ask for it, tell your organisation's administrator at once.\n",
+        ),
+    },
     "invitation": {
         "zh": (
             "集团库存中心：邀请您加入 {name}",
@@ -83,7 +96,7 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
 class Letter:
     """`name` is who is greeted; in an invitation, who invites."""
 
-    kind: Literal["set_password", "reset", "invitation", "new_email", "taken_email", "old_email"]
+    kind: Literal["set_password", "reset", "factors_reset", "invitation", "new_email", "taken_email", "old_email"]
     locale: str
     name: str
     link: str

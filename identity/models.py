@@ -60,7 +60,7 @@ class Membership(Base):
 
 class LoginSession(Base):
     """A signed-in browser; only the digest of its token is kept. `organisation_id` is the one it acts for, once it was
-    chosen (`is_chosen`) where there are several."""
+    chosen (`is_chosen`) where there are several; `amr` how the person was authenticated (RFC 8176)."""
 
     __tablename__ = "login_session"
 
@@ -75,6 +75,9 @@ class LoginSession(Base):
     created_at: Mapped[Now]
     last_seen_at: Mapped[Now]
     expires_at: Mapped[Instant]
+    amr: Mapped[list[str]] = mapped_column(ARRAY(TEXT), server_default=text("'{}'"), default=list)
+    authenticated_at: Mapped[Now]
+    stepped_up_at: Mapped[Instant | None]
 
 
 class OneTimeLink(Base):

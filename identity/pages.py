@@ -15,10 +15,12 @@ from identity.partners.pages import router as partners
 from identity.people.account_pages import router as accounts
 from identity.people.pages import router as people
 from identity.sessions.pages import router as sessions
+from identity.strong.pages import router as strong
 
 router = APIRouter(include_in_schema=False)
 for part in (
     sessions,
+    strong,
     accounts,
     people,
     invitations,

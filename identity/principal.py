@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from hmac import compare_digest
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from hub import idempotency
 from hub.cache import Asked
 from hub.database import Tenancy, set_tenancy
 from hub.errors import Forbidden, NotFound, Unauthenticated
+from hub.pages import wants_page
 from hub.web import SessionDep, take_turn
 from identity import agent_tokens
 from identity.oauth.bearer import bearer_of
@@ -55,6 +57,11 @@ class Principal:
     csrf: str = ""
     token_id: str = ""
     via_id: UUID | None = None
+    # How a person's session was opened and last confirmed, and what the policies of the acting organisation miss in it.
+    amr: tuple[str, ...] = ()
+    authenticated_at: datetime | None = None
+    stepped_up_at: datetime | None = None
+    unmet: tuple[str, ...] = ()
 
     @property
     def tenancy(self) -> Tenancy:
@@ -115,6 +122,8 @@ async def authorize(
     missing = sorted(set(needed.scopes) - principal.scopes)
     if missing and principal.kind == "person" and principal.organisation_id is None:
         raise _not_chosen(request)
+    if missing and principal.unmet:
+        raise _must_enrol(request, principal)
     if missing:
         raise Forbidden(
             f"This needs {', '.join(missing)}, which you do not hold. Ask your administrator.", missing=missing
@@ -172,6 +181,10 @@ def _person(row: Row[Any]) -> Principal:
         session_id=row.session_id,
         csrf=row.csrf,
         via_id=row.via_id,
+        amr=tuple(row.amr),
+        authenticated_at=row.authenticated_at,
+        stepped_up_at=row.stepped_up_at,
+        unmet=tuple(row.unmet),
     )
 
 
@@ -209,6 +222,17 @@ def _agent(session: Session, token: str) -> Principal:
     # A body may follow slowly: no connection waits for it.
     session.rollback()
     return agent
+
+
+def _must_enrol(request: Request, principal: Principal) -> Exception:
+    """Their organisation asks for more than the session was opened with; it may add that and do nothing else."""
+    lacking = ", ".join(principal.unmet)
+    detail = (
+        f"Your organisation's sign-in policy asks for more than this session has: {lacking}. Add it to your account."
+    )
+    if wants_page(request):
+        return HTTPException(303, detail=detail, headers={"Location": "/account/security"})
+    return Forbidden(detail, type="sign-in-policy-unmet", unmet=list(principal.unmet))
 
 
 def _not_signed_in(request: Request) -> Exception:

@@ -21,11 +21,15 @@ from identity.people.account_router import secret as account_secrets
 from identity.people.router import router as people
 from identity.sessions.router import router as sessions
 from identity.sessions.router import secret as passwords
+from identity.strong.router import router as strong
+from identity.strong.router import secret as factors
 
 router = APIRouter()
 for part in (
     sessions,
     passwords,
+    strong,
+    factors,
     own_organisations,
     people,
     invitations,

@@ -19,6 +19,7 @@ MODELS = (
     "identity.organisations.models",
     "identity.partners.models",
     "identity.people.models",
+    "identity.strong.models",
     "masterdata.landscape.models",
     "masterdata.intake.models",
     "masterdata.ledger.models",

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from hub import mailer
 from hub.pages import render
 from hub.web import SessionDep
-from identity.access import CanReadPeople, CanWritePeople
+from identity.access import CanReadPeople, CanWritePeople, RecentSignIn
 from identity.forms import attempt, filled, go
 from identity.organisations import service as organisations
 from identity.organisations.schemas import OrganisationIn
@@ -20,6 +20,7 @@ from identity.people import service
 from identity.people.schemas import PersonPatch
 from identity.principal import Principal
 from identity.scopes import TEMPLATE
+from identity.strong.administration import reset_factors
 
 router = APIRouter(include_in_schema=False)
 
@@ -47,14 +48,14 @@ def _people(request: Request, session: Session, me: Principal, of: UUID | None =
 
 
 class Change(BaseModel):
-    """`action` is the button: roles, suspend, resume, disable, enable, reset, erase or remove."""
+    """`action` is the button: roles, suspend, resume, disable, enable, reset, factors, erase or remove."""
 
     organisation_id: UUID
     action: str = ""
     roles: list[str] = []
 
 
-@router.post("/people/{person_id}")
+@router.post("/people/{person_id}", dependencies=[RecentSignIn])
 def change(
     request: Request, session: SessionDep, me: CanWritePeople, person_id: UUID, form: Annotated[Change, Form()]
 ) -> Response:
@@ -65,23 +66,30 @@ def change(
     return go("/outbox" if form.action == "reset" else f"/people?of={of}")
 
 
+# Buttons that change the account or the membership: the field of PersonPatch and its value.
+PATCHES = {
+    "suspend": {"is_suspended": True},
+    "resume": {"is_suspended": False},
+    "disable": {"is_disabled": True},
+    "enable": {"is_disabled": False},
+}
+
+
 def _change(session: Session, me: Principal, person_id: UUID, form: Change) -> None:
-    patch: dict[str, object] = {"organisation_id": form.organisation_id}
+    of = form.organisation_id
     match form.action:
         case "reset":
-            service.send_reset(session, me, form.organisation_id, person_id)
+            service.send_reset(session, me, of, person_id)
+        case "factors":
+            reset_factors(session, me, of, person_id)
         case "remove":
-            service.remove_member(session, me, form.organisation_id, person_id)
+            service.remove_member(session, me, of, person_id)
         case "erase":
             service.erase_person(session, me, person_id)
-        case "roles":
-            patch["roles"] = form.roles
-        case "suspend" | "resume":
-            patch["is_suspended"] = form.action == "suspend"
-        case "disable" | "enable":
-            patch["is_disabled"] = form.action == "disable"
-    if len(patch) > 1:
-        service.change_person(session, me, person_id, PersonPatch.model_validate(patch))
+        case action:
+            patch = {"roles": form.roles} if action == "roles" else PATCHES.get(action, {})
+            given = PersonPatch.model_validate({"organisation_id": of} | patch)
+            service.change_person(session, me, person_id, given)
 
 
 class NewOrganisation(BaseModel):

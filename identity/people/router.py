@@ -9,7 +9,7 @@ from fastapi import Query
 
 from hub.paging import Page, PagingDep, cut
 from hub.web import Router, SessionDep
-from identity.access import CanReadPeople, CanWritePeople
+from identity.access import CanReadPeople, CanWritePeople, RecentSignIn
 from identity.people import service
 from identity.people.schemas import MemberOut, PersonPatch
 
@@ -34,7 +34,7 @@ def get_person(person_id: UUID, session: SessionDep, me: CanReadPeople, organisa
     return service.get_member(session, organisation_id or me.organisation_id, person_id).out
 
 
-@router.patch("/{person_id}", response_model=MemberOut)
+@router.patch("/{person_id}", response_model=MemberOut, dependencies=[RecentSignIn])
 def change_person(person_id: UUID, given: PersonPatch, session: SessionDep, me: CanWritePeople) -> MemberOut:
     """Change roles, suspend the membership, or disable the account; and back."""
     return service.change_person(session, me, person_id, given).out

@@ -71,6 +71,8 @@ class MeOut(Out):
     zone: str
     theme: Theme
     density: Density
+    amr: list[str] = Field(description="how the session was authenticated, by RFC 8176")
+    unmet: list[str] = Field(description="what the organisation's sign-in policy misses in this session")
 
 
 class SettingsPatch(In):

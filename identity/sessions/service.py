@@ -1,4 +1,4 @@
-"""Signing in and out, the sessions of a person, personal settings, and passwords set by a one-time link."""
+"""Sessions of a person: opened for whoever identity.strong.signin let in, listed and ended; personal settings."""
 
 from __future__ import annotations
 
@@ -13,51 +13,38 @@ from sqlalchemy.orm import Session
 
 from hub.columns import new_id
 from hub.database import Tenancy, set_tenancy
-from hub.errors import Forbidden, NotFound, Unauthenticated
+from hub.errors import Forbidden, NotFound
 from hub.settings import settings
 from identity.audit.service import ANYONE, Someone, note, record
 from identity.models import LoginSession, Person
 from identity.principal import Principal
-from identity.secrets import digest, hash_password, new_token, verify_password
-from identity.sessions import throttle
+from identity.secrets import digest, hash_password, new_token
 from identity.sessions.schemas import SettingsPatch
+from identity.strong import devices, passwords
 
 NewSession = Callable[[], Session]
-
-WRONG = "E-mail or password is wrong. Try again, or have a link sent to set a new password."
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A session just opened; the token is known here and to the browser alone."""
+    """A session just opened; the token is known here and to the browser alone, as is `device`, the token of a browser
+    that the person had not signed in from before."""
 
     token: str
     csrf: str
     session_id: UUID
     person_id: UUID
     expires_at: datetime
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """Where a person signs in from."""
+    """Where a person signs in from; `devices` are digests of the device tokens it holds."""
 
     address: str
     name: str
-
-
-def sign_in(session: Session, new_session: NewSession, *, email: str, password: str, browser: Browser) -> Opened:
-    """Raises Unauthenticated alike for an unknown account and a wrong password, TooManyRequests, or Forbidden for
-    an account without an organisation. `new_session` keeps the count of tries, whatever becomes of this one."""
-    account, tried, wait = _admit(new_session, email, browser)
-    if wait:
-        refused(session, account, "too_many_tries")
-        throttle.refuse(wait)
-    if not verify_password(account.password_hash if account else None, password) or account is None:
-        refused(session, account, "wrong_password" if account else "unknown_account")
-        raise Unauthenticated(WRONG)
-    throttle.give_back(session, tried)
-    return open_session(session, account.id, browser)
+    devices: tuple[bytes, ...] = ()
 
 
 def refused(session: Session, account: Row[Any] | None, reason: str) -> None:
@@ -74,23 +61,10 @@ def refused(session: Session, account: Row[Any] | None, reason: str) -> None:
     )
 
 
-def _admit(
-    new_session: NewSession, email: str, browser: Browser
-) -> tuple[Row[Any] | None, tuple[throttle.Door, ...], int]:
-    """Counts the try in a transaction of its own and ends that before the password is judged. The number is of seconds
-    to wait first."""
-    known = text("select identity_knows_address(:id, :at)")
-    with new_session() as session, session.begin():
-        account = session.execute(text("select * from identity_account(:email)"), {"email": email}).one_or_none()
-        is_known = account is not None and session.scalar(known, {"id": account.id, "at": browser.address})
-        tried = throttle.doors(email, browser.address, is_known=bool(is_known))
-        wait = throttle.take(session, tried)
-    return account, tried, wait
-
-
-def open_session(session: Session, person_id: UUID, browser: Browser) -> Opened:
+def open_session(session: Session, person_id: UUID, browser: Browser, amr: Sequence[str] = ()) -> Opened:
     """Acts for the home organisation where the person is a member of it, or for the only one. Of several others the
-    person chooses; until then the session may do nothing else."""
+    person chooses; until then the session may do nothing else. `amr` is how the person was authenticated; what a policy
+    asks beyond that, the session may not do."""
     set_tenancy(session, Tenancy(person=person_id))
     mine = [o for o in list_own_organisations(session) if o.member_since is not None]
     if not mine:
@@ -106,13 +80,15 @@ def open_session(session: Session, person_id: UUID, browser: Browser) -> Opened:
         csrf=csrf,
         address=browser.address,
         browser=browser.name[:200],
+        amr=list(amr),
         expires_at=now + timedelta(days=settings().session_days),
     )
     session.add(made)
     session.flush()
+    device = devices.remember(session, person_id, browser.devices, browser.name)
     itself = Someone("person", person_id, first.id)
-    record(session, "signed_in", actor=itself, object_kind="session", object_id=made.id)
-    return Opened(token, csrf, made.id, person_id, made.expires_at)
+    record(session, "signed_in", actor=itself, object_kind="session", object_id=made.id, amr=list(amr))
+    return Opened(token, csrf, made.id, person_id, made.expires_at, device)
 
 
 def list_sessions(session: Session, person_id: UUID) -> Sequence[LoginSession]:
@@ -167,11 +143,10 @@ def change_settings(session: Session, person_id: UUID, given: SettingsPatch) -> 
     session.flush()
 
 
-def change_password(session: Session, principal: Principal, current: str, password: str) -> None:
-    """Ends every other session; raises Unauthenticated where `current` is wrong."""
+def change_password(session: Session, principal: Principal, password: str) -> None:
+    """Ends every other session. Who asks was judged by `identity.strong.step_up.prove_password`."""
     person = session.get_one(Person, principal.id)
-    if not verify_password(person.password_hash, current):
-        raise Forbidden("The current password is wrong. Nothing was changed.")
+    passwords.judge(password, person.email, person.name)
     person.password_hash = hash_password(password)
     session.flush()
     end_other_sessions(session, principal.id, keep=principal.session_id)

@@ -47,7 +47,7 @@ MARKED = {
     f"GET /v1/{path}"
     for path in (
         "agents", "agents/self", "audit", "batches", "data-assets", "feeds", "inventory", "inventory/overview",
-        "movements", "people", "quarantine", "quarantine/causes", "reports", "sessions", "systems",
+        "me/factors", "movements", "people", "quarantine", "quarantine/causes", "reports", "sessions", "systems",
     )
 }  # fmt: skip
 

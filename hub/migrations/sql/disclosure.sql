@@ -30,14 +30,16 @@ language sql stable as $$
 $$;
 
 -- The level at which each of these source materials is shown to partners of a kind: by the longest prefix of the
--- class its own system gives it, so that nobody else's record can loosen it.
+-- class its own system gives it, so that nobody else's record can loosen it. A plant that has left shows nothing.
 create function disclosure_levels(materials bigint[], partner text)
 returns table (id bigint, golden_id bigint, organisation_id uuid, system_id uuid, is_deleted boolean, level text)
 language sql stable as $$
     with rule as materialized (select * from disclosure_in_force(partner))
     select m.id, m.golden_id, m.organisation_id, m.system_id, m.is_deleted,
            coalesce(l.level, case when partner in ('group', 'subsidiary') then 'full' else 'none' end)
-    from unnest(materials) as given(id) join source_material m on m.id = given.id
+    from unnest(materials) as given(id)
+    join source_material m on m.id = given.id
+                          and m.organisation_id <> all ((select closed_organisations())::uuid[])
     left join lateral (
         select r.level from rule r
         where r.organisation_id = m.organisation_id and starts_with(coalesce(m.class_code, ''), r.class_prefix)

@@ -40,39 +40,56 @@ returns table (organisation_id uuid, via_id uuid, scopes text[], created_at time
                  and own.via_id is null and own.disabled_at is null))
 $$;
 
--- Who holds this session, for whom it acts, by which membership (one's own before a partner's, then the nearest above),
--- and what that lets it read. By way of a partner one acts for the giver alone, not for what lies below it. Until the
--- organisation is chosen the session may change its own settings and nothing else.
-create function identity_session(given bytea)
-returns table (session_id uuid, csrf text, person_id uuid, email text, name text, locale text, zone text,
-               theme text, density text, organisation_id uuid, kind text, scopes text[], readable uuid[], via_id uuid)
-language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
-    with recursive signed_in as (
-        select l.id, l.csrf, l.organisation_id, l.is_chosen, p.id as person_id, p.email, p.name, p.locale, p.zone,
-               p.theme, p.density
-        from login_session l join person p on p.id = l.person_id
-        where l.token_hash = given and l.expires_at > now() and p.disabled_at is null
-    ), upward (id, parent_id, kind, height) as (
-        select o.id, o.parent_id, o.kind, 0 from signed_in s join organisation o on o.id = s.organisation_id
-        where organisation_is_open(o.id)
+-- What a person may do for an organisation, by which membership (one's own before a partner's, then the nearest above),
+-- and what they read there: that organisation and those below it; by way of a partner, that organisation alone.
+create function identity_acting(who uuid, org uuid)
+returns table (kind text, scopes text[], readable uuid[], via_id uuid) language sql stable as $$
+    with recursive upward (id, parent_id, height) as (
+        select o.id, o.parent_id, 0 from organisation o where o.id = org and organisation_is_open(o.id)
         union all
-        select o.id, o.parent_id, o.kind, u.height + 1 from upward u join organisation o on o.id = u.parent_id
+        select o.id, o.parent_id, u.height + 1 from upward u join organisation o on o.id = u.parent_id
     ), member as (
-        select m.organisation_id, m.scopes, m.via_id, u.kind
-        from signed_in s cross join lateral identity_memberships(s.person_id) m
-        join upward u on u.id = m.organisation_id
+        select m.scopes, m.via_id from identity_memberships(who) m join upward u on u.id = m.organisation_id
         where m.via_id is null or u.height = 0
         order by m.via_id is not null, u.height limit 1
     ), downward (id, via_id) as (
-        select m.organisation_id, m.via_id from member m
+        select org, m.via_id from member m
         union all
         select o.id, null::uuid from downward d join organisation o on o.parent_id = d.id where d.via_id is null
     )
-    select s.id, s.csrf, s.person_id, s.email, s.name, s.locale, s.zone, s.theme, s.density,
-           case when s.is_chosen then s.organisation_id end, m.kind,
-           case when s.is_chosen then m.scopes else '{settings:self}' end,
-           case when s.is_chosen then (select array_agg(id) from downward) else '{}' end, m.via_id
-    from signed_in s cross join member m
+    select o.kind, m.scopes, (select array_agg(d.id) from downward d), m.via_id
+    from member m cross join organisation o where o.id = org
+$$;
+
+-- What the sign-in policy of an organisation and of those above it misses in a sign-in by these methods (RFC 8176).
+create function identity_unmet(org uuid, amr text[]) returns text[] language sql stable as $$
+    select array_remove(array[
+               case when y.second_factor = 'passkey' and not 'pop' = any (amr) then 'passkey'
+                    when y.second_factor = 'any' and not 'mfa' = any (amr) then 'second_factor' end,
+               case when not y.allow_password and 'pwd' = any (amr) then 'passwordless' end], null)
+    from identity_policy(org) y
+$$;
+
+-- Who holds this session and what it may do. One that is older, or longer idle, than the policy lets it be is none. Until
+-- the organisation is chosen, and where the policy misses something, it may change its own settings and nothing else.
+create function identity_session(given bytea)
+returns table (session_id uuid, csrf text, person_id uuid, email text, name text, locale text, zone text, theme text,
+               density text, organisation_id uuid, kind text, scopes text[], readable uuid[], via_id uuid,
+               amr text[], authenticated_at timestamptz, stepped_up_at timestamptz, unmet text[])
+language sql stable security definer set search_path = pg_catalog, public, pg_temp as $$
+    select l.id, l.csrf, p.id, p.email, p.name, p.locale, p.zone, p.theme, p.density,
+           case when l.is_chosen then l.organisation_id end, a.kind,
+           case when l.is_chosen and u.unmet = '{}' then a.scopes else '{settings:self}' end,
+           case when not l.is_chosen then '{}' when u.unmet = '{}' then a.readable else array[l.organisation_id] end,
+           a.via_id, l.amr, l.authenticated_at, l.stepped_up_at, case when l.is_chosen then u.unmet else '{}' end
+    from login_session l
+    join person p on p.id = l.person_id and p.disabled_at is null
+    cross join lateral identity_acting(p.id, l.organisation_id) a
+    cross join lateral identity_policy(l.organisation_id) y
+    cross join lateral (select identity_unmet(l.organisation_id, l.amr) as unmet) u
+    where l.token_hash = given and l.expires_at > now()
+      and coalesce(l.authenticated_at + make_interval(hours => y.session_hours) > now(), true)
+      and coalesce(l.last_seen_at + make_interval(mins => y.idle_minutes) > now(), true)
 $$;
 
 -- Every organisation the bound person may act for: those of a membership, all below them, those that granted a partner

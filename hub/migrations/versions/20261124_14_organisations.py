@@ -12,7 +12,7 @@ from hub.migrations.fences import APP_ROLE, fence, grant
 from hub.migrations.scripts import drop_functions, run_script
 
 revision = "20261124_14"
-down_revision = "20261124_12"
+down_revision = "20261124_13"
 
 ME = "(select nullif(current_setting('hub.person', true), '')::uuid)"
 SCRIPTS = ("organisations", "joining")
@@ -21,6 +21,7 @@ WIDENED = ("identity_session(bytea)", "identity_my_organisations()")
 REPLACED = ("identity_account", "identity_is_taken", "identity_keepers", "identity_agent", "identity_enrol")
 CALLED = (
     *WIDENED,
+    "identity_unmet(uuid, text[])",
     "closed_organisations()",
     "identity_invitation(bytea, bytea)",
     "identity_redeem_invitation(bytea)",
@@ -40,6 +41,7 @@ CALLED = (
 INNER = (
     "organisation_is_open(uuid)",
     "identity_memberships(uuid)",
+    "identity_acting(uuid, uuid)",
     "identity_administers(uuid, uuid)",
     "identity_is_invited(invitation)",
     "identity_end_sessions(uuid, uuid)",
@@ -66,24 +68,14 @@ def upgrade() -> None:
         op.execute(f"drop function {function}")
     for script in SCRIPTS:
         run_script(script)
-    op.execute("alter function closed_organisations() security definer set search_path = pg_catalog, public, pg_temp")
+    for function in ("closed_organisations()", "identity_unmet(uuid, text[])"):
+        op.execute(f"alter function {function} security definer set search_path = pg_catalog, public, pg_temp")
     for function in (*CALLED, *INNER):
         op.execute(f"revoke all on function {function} from public")
     for function in CALLED:
         op.execute(f"grant execute on function {function} to {APP_ROLE}")
     grant("live_holding", "select")
-    op.execute("create policy mail_owner on mail for delete to current_user using (true)")
-    op.execute("create policy mail_owner_read on mail for select to current_user using (true)")
-    run_script("sisters", lambda body: _again(body).replace(HOLDER, f"{HOLDER} and not {CLOSED}"))
-
-
-# A plant that has left gives nothing to its sisters any more.
-HOLDER = "join organisation o on o.id = h.organisation_id"
-CLOSED = "h.organisation_id = any (closed_organisations())"
-
-
-def _again(body: str) -> str:
-    return body.replace("create function", "create or replace function")
+    op.execute("create policy mail_owner on mail to current_user using (true) with check (true)")
 
 
 def _at(name: str, *, nullable: bool = True) -> sa.Column[object]:
@@ -227,9 +219,7 @@ def _exports() -> None:
 
 
 def downgrade() -> None:
-    run_script("sisters", _again)
     op.execute("drop policy mail_owner on mail")
-    op.execute("drop policy mail_owner_read on mail")
     op.execute("drop view live_holding")
     for script in reversed(SCRIPTS):
         drop_functions(script)

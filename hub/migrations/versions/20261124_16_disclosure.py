@@ -56,7 +56,6 @@ def upgrade() -> None:
     # A rule that was in force stays written: another takes its place.
     op.execute(f"revoke update, delete on disclosure_rule from {APP_ROLE}")
     op.execute("create policy disclosure_rule_owner on disclosure_rule for select to current_user using (true)")
-    op.execute("create policy mail_owner on mail to current_user using (true) with check (true)")
     drop_functions("sisters")
     run_script("disclosure")
     _open(OPEN)
@@ -70,7 +69,6 @@ def downgrade() -> None:
     op.drop_index("ix_material_search_owner", table_name="material_search")
     op.execute("alter function search_find(text, int) rows 1000")
     drop_functions("disclosure")
-    op.execute("drop policy mail_owner on mail")
     op.drop_table("disclosure_rule")
     run_script("sisters")
     _open(("sister_stock(bigint[])",))
