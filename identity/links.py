@@ -19,7 +19,7 @@ from identity.mail import Letter, send
 from identity.models import OneTimeLink, Person
 from identity.secrets import digest, hash_password, new_token
 from identity.sessions import throttle
-from identity.sessions.service import Browser, Opened, end_other_sessions, open_session
+from identity.sessions.service import Browser, Opened, end_other_sessions, open_session, refuse_where_federated
 
 Purpose = Literal["set_password", "reset", "admin"]
 
@@ -70,8 +70,10 @@ def find(session: Session, token: str) -> Row[Any] | None:
 def redeem(session: Session, token: str, password: str, browser: Browser) -> Opened:
     """Sets the password, ends the person's sessions and older links, and signs in. Of many at once one succeeds;
     the others raise NotFound."""
-    if find(session, token) is None:
+    for_whom = find(session, token)
+    if for_whom is None:
         raise NotFound(SPENT)
+    refuse_where_federated(session, for_whom.person_id)
     password_hash = hash_password(password)
     spend = text("select * from identity_redeem_link(:digest)")
     found = session.execute(spend, {"digest": digest(token)}).one_or_none()

@@ -13,6 +13,8 @@ from hub.database import Base
 MODELS = (
     "hub.models",
     "identity.models",
+    "identity.federation.models",
+    "identity.scim.models",
     "masterdata.landscape.models",
     "masterdata.intake.models",
     "masterdata.ledger.models",

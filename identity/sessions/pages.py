@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, BackgroundTasks, Form, Request, Response
@@ -15,6 +16,8 @@ from hub.pages import render
 from hub.web import OpenSessionDep, SessionDep
 from identity import links
 from identity.access import CanChangeOwnSettings
+from identity.federation.flow import logout_address
+from identity.federation.pages import going
 from identity.forms import Field, attempt, filled, go
 from identity.principal import COOKIE, Principal
 from identity.sessions import service
@@ -43,6 +46,8 @@ def sign_in(
         )
     except ValidationError:
         return render(request, "signin.html", status=401, email=email, error="wrong", detail=service.WRONG, next=next)
+    except service.SignInElsewhere as elsewhere:
+        return go(f"/federation/{elsewhere.provider_id}/start?next={quote(next, safe='')}")
     except HubError as refused:
         error, status = REFUSED.get(type(refused), "other"), refused.status
         return render(request, "signin.html", status=status, email=email, error=error, detail=refused.detail, next=next)
@@ -52,10 +57,11 @@ def sign_in(
 
 
 @router.post("/signout")
-def sign_out(session: SessionDep, me: CanChangeOwnSettings) -> Response:
+def sign_out(request: Request, session: SessionDep, me: CanChangeOwnSettings) -> Response:
+    theirs = logout_address(session, me.session_id)
     if me.session_id is not None:
         service.end_session(session, me.id, me.session_id)
-    answer = RedirectResponse("/signin", status_code=303)
+    answer = going(request, theirs) if theirs else RedirectResponse("/signin", status_code=303)
     answer.delete_cookie(COOKIE, path="/")
     return answer
 

@@ -56,7 +56,24 @@ def sign_in(session: Session, new_session: NewSession, *, email: str, password: 
         log.info("sign_in_refused", person=str(account.id) if account else None)
         raise Unauthenticated(WRONG)
     throttle.give_back(session, tried)
+    refuse_where_federated(session, account.id)
     return open_session(session, account.id, browser)
+
+
+class SignInElsewhere(Forbidden):
+    """`provider_id` is where."""
+
+    def __init__(self, provider_id: UUID) -> None:
+        super().__init__("Your organisation has you sign in at its own provider: choose that on the sign-in page.")
+        self.provider_id = provider_id
+
+
+def refuse_where_federated(session: Session, person_id: UUID) -> None:
+    """For every way to sign in that is not the organisation's provider; raises SignInElsewhere where that is enforced.
+    To be asked once the person has proved who they are, so that it tells nobody else."""
+    provider_id = session.scalar(text("select federation_enforced(:id)"), {"id": person_id})
+    if provider_id is not None:
+        raise SignInElsewhere(provider_id)
 
 
 def _admit(new_session: NewSession, email: str, browser: Browser) -> tuple[Row[Any] | None, tuple[throttle.Door, ...]]:
