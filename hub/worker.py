@@ -23,6 +23,7 @@ from hub import housekeeping, mailer
 from hub.database import make_engine
 from hub.trace import continue_trace
 from identity import retention as identity_retention
+from identity.federation import domains
 from masterdata.intake import apply, expectations, replay, retention
 from masterdata.intake.jobs import APPLY
 from masterdata.lake import apart
@@ -80,6 +81,7 @@ TASKS: dict[str, Task] = {
     mailer.TASK: Task(housekeeping.send_mail),
     "hub.send_waiting_mail": Task(housekeeping.send_waiting_mail, attempts=1),
     "hub.forget": Task(housekeeping.forget, attempts=3),
+    domains.CHECK: Task(domains.check_domains, attempts=1),
     identity_retention.FORGET: Task(identity_retention.forget, attempts=3),
     settling.SETTLE: Task(settling.settle, attempts=1),
     apart.APPEND: Task(apart.append, attempts=1),
@@ -94,6 +96,7 @@ PERIODIC: tuple[tuple[str, str], ...] = (
     ("*/5 * * * *", "hub.send_waiting_mail"),
     ("17 * * * *", "hub.forget"),
     ("27 * * * *", identity_retention.FORGET),
+    ("22 3 * * *", domains.CHECK),
     ("7 * * * *", retention.ROLL),
     ("37 2 * * *", retention.FORGET),
     ("* * * * * */10", settling.SETTLE),

@@ -28,5 +28,6 @@ CanWriteLinks = Annotated[Principal, Security(authorize, scopes=["links:write"])
 CanWriteSystems = Annotated[Principal, Security(authorize, scopes=["systems:write"])]
 CanReadPeople = Annotated[Principal, Security(authorize, scopes=["people:read"])]
 CanWritePeople = Annotated[Principal, Security(authorize, scopes=["people:write"])]
+CanWriteFederation = Annotated[Principal, Security(authorize, scopes=["federation:write"])]
 CanWriteBatches = Annotated[Principal, Security(authorize, scopes=["batches:write"])]
 CanChangeOwnSettings = Annotated[Principal, Security(authorize, scopes=["settings:self"])]

@@ -16,7 +16,10 @@ log = structlog.get_logger(__name__)
 
 
 def forget(engine: Engine) -> None:
-    """Delete sessions and links that ended `session_days` ago, used-up nonces and old counts of tries."""
+    """Delete sessions and links that ended `session_days` ago, used-up nonces and logout tokens, sign-ins that
+    nobody ended, and old counts of tries."""
     with unit_of_work(engine, NOBODY) as session:
-        gone = session.scalar(text("select identity_forget(:days)"), {"days": settings().session_days})
+        gone = session.scalar(
+            text("select identity_forget(:days) + federation_forget()"), {"days": settings().session_days}
+        )
     log.info("identity_forgotten", rows=gone)

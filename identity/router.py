@@ -6,11 +6,12 @@ from fastapi import APIRouter
 
 from identity.agents.router import router as agents
 from identity.agents.router import secret as agent_codes
+from identity.federation.router import router as federation
 from identity.organisations.router import router as organisations
 from identity.people.router import router as people
 from identity.sessions.router import router as sessions
 from identity.sessions.router import secret as passwords
 
 router = APIRouter()
-for part in (sessions, passwords, people, organisations, agents, agent_codes):
+for part in (sessions, passwords, people, organisations, agents, agent_codes, federation):
     router.include_router(part)

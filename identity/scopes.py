@@ -9,6 +9,7 @@ STEWARDING = frozenset(
     {"quarantine:read", "quarantine:write", "batches:release", "units:write", "links:write", "rates:write"}
 )
 PEOPLE = frozenset({"people:read", "people:write"})
+FEDERATION = frozenset({"federation:write"})
 SYSTEMS = frozenset({"systems:write"})
 
 ROLES: dict[str, frozenset[str]] = {
@@ -16,7 +17,7 @@ ROLES: dict[str, frozenset[str]] = {
     "buyer": READING,
     "steward": READING | STEWARDING,
     "it": READING | SYSTEMS | {"quarantine:read"},
-    "admin": READING | STEWARDING | PEOPLE | SYSTEMS,
+    "admin": READING | STEWARDING | PEOPLE | FEDERATION | SYSTEMS,
 }
 
 AGENT_SCOPES = frozenset({"batches:write"})
