@@ -147,7 +147,7 @@ def test_migrations_form_one_line_in_order() -> None:
 
 def test_every_write_of_the_reference_honours_idempotency_keys(app: Any) -> None:
     # Events and uploads carry their batch's id; codes and passwords are not kept, not even as a digest.
-    own = {"post_events", "create_agent", "renew_code", "change_password"}
+    own = {"post_events", "create_agent", "renew_code", "create_scim_token", "change_password"}
     plain = [
         route.name
         for route in _routes(app)
