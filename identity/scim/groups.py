@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from hub.columns import new_id
-from hub.errors import Forbidden, NotFound
+from hub.errors import Conflict, Forbidden, NotFound
 from identity.models import Membership, Person
 from identity.principal import Principal, act_for
 from identity.scim.caller import Caller
@@ -211,8 +211,10 @@ def _follow(session: Session, group: ScimGroup, person_id: UUID, by: str, lost: 
     member = session.get(Membership, (group.organisation_id, person_id), with_for_update=True)
     if member is None:
         return
-    roles = (set(roles_in(member.scopes)) - set(lost)) | _held(session, person_id)
-    scopes = scopes_of(roles) or NO_ROLE
+    taken = [ROLES[role] for role in lost if role in ROLES]
+    # Several roles may have the same scopes: with one of them the other is lost.
+    kept = {role for role in roles_in(member.scopes) if not any(ROLES[role] <= scopes for scopes in taken)}
+    scopes = scopes_of(kept | _held(session, person_id)) or NO_ROLE
     if sorted(member.scopes) == sorted(scopes):
         return
     member.scopes = scopes
@@ -242,12 +244,15 @@ def change_roles(session: Session, me: Principal, group_id: UUID, roles: Sequenc
     if group is None:
         raise NotFound(f"There is no SCIM group {group_id}.")
     act_for(session, me, group.organisation_id)
+    people = _people(session, group)
+    if me.id in people:
+        raise Conflict("You are in this group, and cannot change your own roles: ask another administrator.")
     beyond = sorted(set(scopes_of({*roles, *group.roles})) - GROUP_ONLY - me.scopes)
     if beyond:
         raise Forbidden(f"You cannot grant or take what you do not hold: {', '.join(beyond)}.")
     before, group.roles = group.roles, sorted(set(roles))
     session.flush()
-    for person_id in _people(session, group):
+    for person_id in people:
         _follow(session, group, person_id, str(me.id), lost=before)
     log.info("scim_group_changed", group=str(group.id), organisation=str(group.organisation_id), by=str(me.id))
     return group

@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from scim2_models import (
+    InvalidValueException,
     NotFoundException,
     PreconditionFailedException,
     Resource,
@@ -19,7 +20,7 @@ from scim2_models import (
 )
 from scim2_models.path import CompareOperator, Comparison
 from scim2_server.storage import ScimStorage, SearchPage
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
 from identity.scim import groups, users
@@ -108,6 +109,8 @@ class Storage(ScimStorage):
                 yield
         except IntegrityError:
             raise UniquenessException(detail="Somebody else made this at the same time.") from None
+        except DataError:
+            raise InvalidValueException(detail="A value is outside what can be stored.") from None
 
 
 def _kind(resource_type: ResourceType) -> Kind:

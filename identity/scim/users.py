@@ -9,7 +9,7 @@ from uuid import UUID
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
-from scim2_models import InvalidValueException, Meta, NotFoundException, UniquenessException
+from scim2_models import InvalidValueException, Meta, NotFoundException, Reference, UniquenessException
 from sqlalchemy import ColumnElement, Row, Select, func, select, text
 from sqlalchemy.orm import Session
 
@@ -21,7 +21,7 @@ from identity.models import Membership, Person
 from identity.scim import groups
 from identity.scim.caller import Caller
 from identity.scim.models import ScimUser
-from identity.scim.schemas import User
+from identity.scim.schemas import Group, GroupRef, User
 from identity.sessions.service import end_other_sessions
 
 KEPT = {"active", "name", "display_name", "title", "preferred_language", "timezone", "emails"}
@@ -82,14 +82,18 @@ def _resource(row: Found, held: Sequence[tuple[UUID, str]]) -> User:
     emails = [{"value": person.email, "primary": True}]
     plain = {"displayName": person.name, "emails": emails, "userName": person.email, "active": True}
     given = dict(said.attributes) if said is not None else plain
-    references = [{"value": str(key), "$ref": f"Groups/{key}", "display": name} for key, name in held]
-    made = User.model_validate(given | {"id": str(person.id), "groups": references or None})
+    made = User.model_validate(given | {"id": str(person.id)})
+    made.groups = [_group(key, name) for key, name in held] or None
     if made.active is not None or person.disabled_at is not None:
         made.active = person.disabled_at is None
     made.external_id = said.external_id or None if said is not None else None
     changed = said.updated_at if said is not None else person.created_at
     made.meta = Meta(resource_type="User", created=person.created_at, last_modified=changed)
     return made
+
+
+def _group(key: UUID, name: str) -> GroupRef:
+    return GroupRef(value=str(key), ref=Reference[Group](f"Groups/{key}"), display=name)
 
 
 def create_user(session: Session, caller: Caller, given: User) -> UUID:
