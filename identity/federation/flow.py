@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -176,6 +176,16 @@ def may_link(session: Session, person_id: UUID, provider_id: UUID) -> None:
     asked = provider(session, provider_id)
     if session.get(Membership, (asked.organisation_id, person_id)) is None:
         raise NotFound(f"There is no sign-in provider {provider_id}.")
+
+
+def list_own(session: Session, person_id: UUID) -> Sequence[Row[UUID, str, bool]]:
+    """Providers of the organisations one is a member of and acts for: id, name, and whether one is linked there."""
+    linked = (FederatedIdentity.provider_id == IdentityProvider.id) & (FederatedIdentity.person_id == person_id)
+    member = (Membership.organisation_id == IdentityProvider.organisation_id) & (Membership.person_id == person_id)
+    is_linked = FederatedIdentity.person_id.is_not(None).label("is_linked")
+    own = select(IdentityProvider.id, IdentityProvider.name, is_linked).join(Membership, member)
+    offered = own.outerjoin(FederatedIdentity, linked).where(IdentityProvider.disabled_at.is_(None))
+    return session.execute(offered.order_by(IdentityProvider.name, IdentityProvider.id)).all()
 
 
 def unlink(session: Session, person_id: UUID, provider_id: UUID) -> None:

@@ -16,7 +16,7 @@ from hub.pages import render
 from hub.web import OpenSessionDep, SessionDep
 from identity import links
 from identity.access import CanChangeOwnSettings
-from identity.federation.flow import logout_address
+from identity.federation.flow import list_own, logout_address
 from identity.federation.pages import going
 from identity.forms import Field, attempt, filled, go
 from identity.principal import COOKIE, Principal
@@ -111,7 +111,8 @@ def account_page(request: Request, session: SessionDep, me: CanChangeOwnSettings
 
 def _account(request: Request, session: Session, me: Principal, error: str = "") -> Response:
     sessions = service.list_sessions(session, me.id)
-    return render(request, "account.html", status=422 if error else 200, me=me, sessions=sessions, error=error)
+    providers, status = list_own(session, me.id), 422 if error else 200
+    return render(request, "account.html", status=status, me=me, sessions=sessions, providers=providers, error=error)
 
 
 class SettingsForm(BaseModel):

@@ -182,6 +182,16 @@ def test_a_person_at_home_elsewhere_links_their_account(client, world, theirs, b
     assert client.get("/v1/me").json()["id"] == str(person)
 
 
+def test_the_account_page_offers_and_ends_a_link(client, world, come_back) -> None:
+    come_back()
+    page = client.get("/account", headers=HTML).text
+    action = page.split('action="/account/federation/')[1].split('"')[0]
+    assert action.endswith("/unlink")
+    csrf = page.split('name="csrf_token" value="')[1].split('"')[0]
+    assert client.post(f"/account/federation/{action}", data={"csrf_token": csrf}).status_code == 303
+    assert f'{action.removesuffix("/unlink")}/link"' in client.get("/account", headers=HTML).text
+
+
 def test_nobody_links_with_the_provider_of_an_organisation_that_is_not_theirs(client, world, ours, sign_in) -> None:
     world.person("bob@beta.example", "admin", at=world.b)
     csrf = sign_in("bob@beta.example")
