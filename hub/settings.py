@@ -50,6 +50,11 @@ class Settings(BaseSettings):
         default=None,
         description="Fernet keys, the newest first, for secrets the database keeps; empty: HUB_HOME/secret.key",
     )
+    outgoing_networks: str = Field(
+        default="",
+        pattern=r"^[0-9a-fA-F.:/ ]*$",
+        description="networks besides the public ones that providers and webhooks may lie in: 10.1.0.0/16 ...",
+    )
     metrics_token: SecretStr | None = Field(
         default=None, description="bearer token for /metrics from other machines; empty: this machine only"
     )

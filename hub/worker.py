@@ -24,6 +24,7 @@ from hub.database import make_engine
 from hub.trace import continue_trace
 from identity import retention as identity_retention
 from identity.audit import sealing
+from identity.federation import domains
 from identity.oauth import keys as identity_keys
 from identity.oauth import logout as identity_logout
 from identity.organisations import handover
@@ -89,6 +90,7 @@ TASKS: dict[str, Task] = {
     mailer.TASK: Task(housekeeping.send_mail),
     "hub.send_waiting_mail": Task(housekeeping.send_waiting_mail, attempts=1),
     "hub.forget": Task(housekeeping.forget, attempts=3),
+    domains.CHECK: Task(domains.check_domains, attempts=1),
     identity_retention.FORGET: Task(identity_retention.forget, attempts=3),
     identity_keys.ROTATE: Task(identity_keys.keep_fresh, attempts=3),
     identity_logout.TELL: Task(identity_logout.tell, attempts=8),
@@ -112,6 +114,7 @@ PERIODIC: tuple[tuple[str, str], ...] = (
     ("33 3 * * *", identity_keys.ROTATE),
     ("* * * * *", sealing.SEAL),
     ("17 3 * * *", sealing.FORGET),
+    ("22 3 * * *", domains.CHECK),
     ("7 * * * *", retention.ROLL),
     ("37 2 * * *", retention.FORGET),
     ("* * * * * */10", settling.SETTLE),

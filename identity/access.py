@@ -30,6 +30,7 @@ CanWriteSystems = Annotated[Principal, Security(authorize, scopes=["systems:writ
 CanWriteDisclosure = Annotated[Principal, Security(authorize, scopes=["disclosure:write"])]
 CanReadPeople = Annotated[Principal, Security(authorize, scopes=["people:read"])]
 CanWritePeople = Annotated[Principal, Security(authorize, scopes=["people:write"])]
+CanWriteFederation = Annotated[Principal, Security(authorize, scopes=["federation:write"])]
 CanWriteBatches = Annotated[Principal, Security(authorize, scopes=["batches:write"])]
 CanReadAudit = Annotated[Principal, Security(authorize, scopes=["audit:read"])]
 CanChangeOwnSettings = Annotated[Principal, Security(authorize, scopes=["settings:self"])]

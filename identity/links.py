@@ -19,7 +19,7 @@ from identity.mail import Letter, send
 from identity.models import OneTimeLink, Person
 from identity.secrets import digest, hash_password, new_token
 from identity.sessions import throttle
-from identity.sessions.service import Browser, Opened, end_other_sessions
+from identity.sessions.service import Browser, Opened, end_other_sessions, refuse_where_federated
 from identity.strong import passwords
 from identity.strong.signin import Pending, enter
 
@@ -80,6 +80,7 @@ def redeem(session: Session, token: str, password: str, browser: Browser) -> Ope
     known = find(session, token)
     if known is None:
         raise NotFound(SPENT)
+    refuse_where_federated(session, known.person_id)
     set_tenancy(session, Tenancy(person=known.person_id))
     person = session.get_one(Person, known.person_id)
     passwords.judge(password, person.email, person.name)

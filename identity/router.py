@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from identity.agents.router import router as agents
 from identity.agents.router import secret as agent_codes
 from identity.audit.router import router as audit
+from identity.federation.router import router as federation
 from identity.invitations.router import router as invitations
 from identity.invitations.router import secret as invitation_links
 from identity.oauth.endpoints import router as oauth
@@ -19,6 +20,9 @@ from identity.partners.router import router as partners
 from identity.people.account_router import router as accounts
 from identity.people.account_router import secret as account_secrets
 from identity.people.router import router as people
+from identity.scim.router import protocol as scim
+from identity.scim.router import router as provisioning
+from identity.scim.router import secret as scim_tokens
 from identity.sessions.router import router as sessions
 from identity.sessions.router import secret as passwords
 from identity.strong.router import router as strong
@@ -45,5 +49,9 @@ for part in (
     clients,
     client_secrets,
     audit,
+    federation,
+    scim,
+    provisioning,
+    scim_tokens,
 ):
     router.include_router(part)

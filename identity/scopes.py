@@ -10,6 +10,7 @@ STEWARDING = frozenset(
     {"quarantine:read", "quarantine:write", "batches:release", "units:write", "links:write", "rates:write"}
 )
 PEOPLE = frozenset({"people:read", "people:write"})
+FEDERATION = frozenset({"federation:write"})
 SYSTEMS = frozenset({"systems:write"})
 CLIENTS = frozenset({"clients:read", "clients:write"})
 AUDIT = frozenset({"audit:read"})
@@ -21,15 +22,16 @@ ROLES: dict[str, frozenset[str]] = {
     "steward": READING | STEWARDING,
     "it": READING | SYSTEMS | {"quarantine:read"},
     "auditor": AUDIT | {"settings:self"},
-    "admin": READING | STEWARDING | PEOPLE | SYSTEMS | CLIENTS | AUDIT | DISCLOSING,
+    "admin": READING | STEWARDING | PEOPLE | FEDERATION | SYSTEMS | CLIENTS | AUDIT | DISCLOSING,
 }
 
-# The same for every organisation of a kind. An "admin" administers what the kind has: of a supplier, its people.
+# The same for every organisation of a kind. An "admin" administers what the kind has: of a supplier, its people, its
+# applications, and how they sign in.
 TEMPLATE: dict[str, dict[str, frozenset[str]]] = {
     "group": ROLES,
     "subsidiary": ROLES,
-    "supplier": {"sales": OWN, "admin": OWN | PEOPLE},
-    "carrier": {"dispatcher": OWN, "admin": OWN | PEOPLE},
+    "supplier": {"sales": OWN, "admin": OWN | PEOPLE | FEDERATION | CLIENTS | AUDIT},
+    "carrier": {"dispatcher": OWN, "admin": OWN | PEOPLE | FEDERATION | CLIENTS | AUDIT},
 }
 
 AGENT_SCOPES = frozenset({"batches:write"})
@@ -39,9 +41,9 @@ SCOPES = frozenset[str]().union(*ROLES.values())
 # They change what every organisation sees, so only a membership in the group itself carries them.
 GROUP_ONLY = frozenset({"rates:write"})
 
-# What no organisation may let a partner do on its data: whoever made people or agents would keep a way in when the
-# grant is taken back.
-OWN_PEOPLE_ONLY = PEOPLE | SYSTEMS | GROUP_ONLY
+# What no organisation may let a partner do on its data: whoever made people, applications or agents would keep a way
+# in when the grant is taken back.
+OWN_PEOPLE_ONLY = PEOPLE | SYSTEMS | CLIENTS | FEDERATION | DISCLOSING | AUDIT | GROUP_ONLY
 
 
 def scopes_of(roles: Iterable[str], kind: str = "subsidiary") -> list[str]:
@@ -94,5 +96,6 @@ SAYS: dict[str, tuple[str, str]] = {
     "clients:read": ("查看应用", "see applications"),
     "clients:write": ("管理应用", "manage applications"),
     "audit:read": ("查看审计日志", "read the audit log"),
+    "federation:write": ("设置组织自己的登录方式", "set up the organisation's own sign-in"),
     "disclosure:write": ("决定别人看到哪些库存", "decide what others see of your stock"),
 }

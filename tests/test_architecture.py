@@ -147,7 +147,7 @@ def test_migrations_form_one_line_in_order() -> None:
 
 def test_every_write_of_the_reference_honours_idempotency_keys(app: Any) -> None:
     # Events and uploads carry their batch's id; codes and passwords are not kept, not even as a digest.
-    codes = {"create_agent", "renew_code", "create_invitation", "resend_invitation", "start_merge"}
+    codes = {"create_agent", "renew_code", "create_invitation", "resend_invitation", "start_merge", "create_scim_token"}
     codes |= {"create_client", "renew_secret", "create_registration"}
     codes |= {"begin_totp", "confirm_totp", "make_recovery_codes", "confirm"}
     # A challenge is answered once, by itself.

@@ -20,6 +20,8 @@ MODELS = (
     "identity.partners.models",
     "identity.people.models",
     "identity.strong.models",
+    "identity.federation.models",
+    "identity.scim.models",
     "masterdata.landscape.models",
     "masterdata.intake.models",
     "masterdata.ledger.models",

@@ -16,6 +16,8 @@ from hub.pages import render
 from hub.web import OpenSessionDep, SessionDep
 from identity import links
 from identity.access import CanChangeOwnSettings, RecentSignIn
+from identity.federation.flow import list_own, logout_address
+from identity.federation.pages import going
 from identity.forms import Field, attempt, filled, go, own
 from identity.principal import COOKIE, Principal
 from identity.sessions import service
@@ -49,6 +51,8 @@ def sign_in(
         )
     except ValidationError:
         return render(request, "signin.html", status=401, email=email, error="wrong", detail=signin.WRONG, next=next)
+    except service.SignInElsewhere as elsewhere:
+        return go(f"/federation/{elsewhere.provider_id}/start?next={quote(next, safe='')}")
     except HubError as refused:
         error, status = REFUSED.get(type(refused), "other"), refused.status
         return render(request, "signin.html", status=status, email=email, error=error, detail=refused.detail, next=next)
@@ -63,10 +67,11 @@ def _on(request: Request, entered: signin.Pending | service.Opened, next: str) -
 
 
 @router.post("/signout")
-def sign_out(session: SessionDep, me: CanChangeOwnSettings) -> Response:
+def sign_out(request: Request, session: SessionDep, me: CanChangeOwnSettings) -> Response:
+    theirs = logout_address(session, me.session_id)
     if me.session_id is not None:
         service.end_session(session, me.id, me.session_id)
-    answer = RedirectResponse("/signin", status_code=303)
+    answer = going(request, theirs) if theirs else RedirectResponse("/signin", status_code=303)
     answer.delete_cookie(COOKIE, path="/")
     return answer
 
@@ -114,7 +119,8 @@ def account_page(request: Request, session: SessionDep, me: CanChangeOwnSettings
 
 def _account(request: Request, session: Session, me: Principal, error: str = "") -> Response:
     sessions = service.list_sessions(session, me.id)
-    return render(request, "account.html", status=422 if error else 200, me=me, sessions=sessions, error=error)
+    providers, status = list_own(session, me.id), 422 if error else 200
+    return render(request, "account.html", status=status, me=me, sessions=sessions, providers=providers, error=error)
 
 
 class SettingsForm(BaseModel):

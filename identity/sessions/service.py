@@ -47,6 +47,22 @@ class Browser:
     devices: tuple[bytes, ...] = ()
 
 
+class SignInElsewhere(Forbidden):
+    """`provider_id` is where."""
+
+    def __init__(self, provider_id: UUID) -> None:
+        super().__init__("Your organisation has you sign in at its own provider: choose that on the sign-in page.")
+        self.provider_id = provider_id
+
+
+def refuse_where_federated(session: Session, person_id: UUID) -> None:
+    """For every way to sign in that is not the organisation's provider; raises SignInElsewhere where that is enforced.
+    To be asked once the person has proved who they are, so that it tells nobody else."""
+    provider_id = session.scalar(text("select federation_enforced(:id)"), {"id": person_id})
+    if provider_id is not None:
+        raise SignInElsewhere(provider_id)
+
+
 def refused(session: Session, account: Row[Any] | None, reason: str) -> None:
     """A sign-in that came to nothing, in the log of the account's home, or the group's where nobody has it."""
     home, person_id = (account.organisation_id, account.id) if account else (None, None)

@@ -55,6 +55,11 @@ def reset_doors(account: str, address: str) -> tuple[Door, ...]:
     return Door(_digest("reset", account), 3, 3_600), Door(_digest("reset-from", address), 30, 3_600)
 
 
+def provider_doors(address: str) -> tuple[Door, ...]:
+    """Beginning a sign-in at a provider keeps a row each time."""
+    return (Door(_digest("provider", address), 200, 300),)
+
+
 def take(session: Session, tried: tuple[Door, ...]) -> int:
     """Counts one try at each door, to be committed whatever comes of it; returns the seconds to wait, 0: go on."""
     waits = [0]

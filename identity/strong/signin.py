@@ -17,7 +17,7 @@ from hub.errors import Unauthenticated
 from identity.models import Person
 from identity.secrets import digest, new_token, renewed, verify_password
 from identity.sessions import throttle
-from identity.sessions.service import Browser, Opened, open_session, refused
+from identity.sessions.service import Browser, Opened, open_session, refuse_where_federated, refused
 from identity.strong import devices, factors, passkeys
 
 NewSession = Callable[[], Session]
@@ -80,7 +80,8 @@ def _admit(
 
 def enter(session: Session, person_id: UUID, browser: Browser, amr: Sequence[str]) -> Opened | Pending:
     """A session for who was authenticated by `amr`; where the account holds a second factor and none was given, a
-    sign-in that waits for it."""
+    sign-in that waits for it. Raises SignInElsewhere where the organisation has its own provider."""
+    refuse_where_federated(session, person_id)
     set_tenancy(session, Tenancy(person=person_id))
     methods = factors.list_methods(session, person_id)
     if not methods or "mfa" in amr:
@@ -156,5 +157,6 @@ def finish_by_passkey(
     row = session.execute(PENDING, {"digest": digest(token)}).one_or_none() if token else None
     proof = passkeys.authenticate(session, new_session, credential, ceremony, "second" if row else "sign_in")
     if row is None:
+        refuse_where_federated(session, proof.person_id)
         return open_session(session, proof.person_id, browser, proof.amr())
     return _finish(session, token, row.person_id, proof.amr(row.amr), browser)

@@ -9,7 +9,7 @@ from hub.migrations.fences import APP_ROLE, fence
 from hub.migrations.scripts import drop_functions, run_script
 
 revision = "20261124_16"
-down_revision = "20261124_14"
+down_revision = "20261124_15"
 
 # What an application session calls; the others serve these.
 OPEN = (
