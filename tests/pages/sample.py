@@ -302,7 +302,7 @@ def identity_templates(me: Any) -> dict[str, dict[str, Any]]:
         "signin.html": {"email": "a@b.example", "error": "wrong", "detail": "", "next": "/"},
         "forgot.html": {"sent": True},
         "set-password.html": {"token": "t", "link": Bag(email="a@b.example"), "error": ""},
-        "account.html": {"me": me, "error": "", "sessions": [Bag(id=me.session_id, browser="Firefox", address="127.0.0.1", created_at=NOW, last_seen_at=NOW)]},
+        "account.html": {"me": me, "error": "", "providers": [Bag(id=me.id, name="Okta", is_linked=True)], "sessions": [Bag(id=me.session_id, browser="Firefox", address="127.0.0.1", created_at=NOW, last_seen_at=NOW)]},
         "people.html": {"me": me, "organisations": list(ORGS.values()), "chosen": org.id, "members": [member], "roles": ["planner", "admin"], "error": ""},
         "outbox.html": {"me": me, "mails": [Bag(recipient="a@b", subject="s", body="b", error=None, created_at=NOW)]},
         "agents.html": {"me": me, "agents": [agent], "organisations": [org], "keys": {org.id: "teal"}, "error": "", "code": Bag(code="K7-X", expires_at=NOW)},

@@ -34,6 +34,11 @@ def upgrade() -> None:
     run_script("oauth")
     run_script("oauth_endings")
     _close()
+    given = "scopes || '{clients:read,clients:write,disclosure:write}'"
+    op.execute(
+        f"update membership set scopes = array(select distinct unnest({given}) order by 1) "
+        "where scopes @> '{people:write,systems:write,federation:write}'"
+    )
 
 
 def _close() -> None:
@@ -218,6 +223,10 @@ def _tokens() -> None:
 
 
 def downgrade() -> None:
+    op.execute(
+        "update membership set scopes = array(select unnest(scopes) "
+        "except select unnest('{clients:read,clients:write,disclosure:write}'::text[]) order by 1)"
+    )
     drop_functions("oauth_endings")
     drop_functions("oauth")
     for table in (
