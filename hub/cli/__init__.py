@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from hub.cli import admin, audit, bench, build, care, demo, lake, serve
+from hub.cli import admin, audit, bench, build, care, demo, keys, lake, serve
 
 app = typer.Typer(
     name="hub",
@@ -30,4 +30,5 @@ app.command("backup")(care.backup)
 app.command("restore")(care.restore)
 app.add_typer(admin.app, name="admin")
 app.add_typer(audit.app, name="audit")
+app.add_typer(keys.app, name="keys")
 app.add_typer(lake.app, name="lake")

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from hub.pages import render
 from hub.web import SessionDep
-from identity.access import CanChangeOwnSettings, CanReadClients, CanWriteClients
+from identity.access import CanChangeOwnSettings, CanReadClients, CanWriteClients, RecentSignIn
 from identity.forms import attempt, filled, go
 from identity.oauth import service
 from identity.oauth.router import shown
@@ -72,7 +72,7 @@ class ClientForm(BaseModel):
         return KINDS.get(self.kind, {}) | lists | plain | {"scopes": self.scopes}
 
 
-@router.post("/clients")
+@router.post("/clients", dependencies=[RecentSignIn])
 def create(request: Request, session: SessionDep, me: CanWriteClients, form: Annotated[ClientForm, Form()]) -> Response:
     made, error = attempt(
         session, me, lambda: service.create_client(session, me, ClientIn.model_validate(form.asked()))
@@ -82,13 +82,13 @@ def create(request: Request, session: SessionDep, me: CanWriteClients, form: Ann
     return _clients(request, session, me, client_id=made.client.client_id, secret=made.secret or "")
 
 
-@router.post("/clients/registrations")
+@router.post("/clients/registrations", dependencies=[RecentSignIn])
 def create_registration(request: Request, session: SessionDep, me: CanWriteClients) -> Response:
     made, error = attempt(session, me, lambda: service.create_registration(session, me, RegistrationIn()))
     return _clients(request, session, me, error, token=made[0] if made else "")
 
 
-@router.post("/clients/{client_id}")
+@router.post("/clients/{client_id}", dependencies=[RecentSignIn])
 def change(
     request: Request, session: SessionDep, me: CanWriteClients, client_id: UUID, action: Annotated[str, Form()] = ""
 ) -> Response:

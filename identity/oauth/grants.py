@@ -219,6 +219,7 @@ class ClientCredentials(ClientCredentialsGrant):
         asked = set((payload.scope or "").split())
         if asked - set(client.scopes) or asked & tokens.OPENID:
             raise InvalidScopeError()
+        self.server.session.execute(text("select oauth_client_seen(:id)"), {"id": client.id})
         rights = asked or set(client.scopes) - tokens.OPENID
         payload.data["scope"] = " ".join(sorted(rights - GROUP_ONLY))
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from urllib.parse import urlencode
 from uuid import UUID
 
-import httpx
 import structlog
 from authlib.oauth2 import OAuth2Error
 from authlib.oidc.rpinitiated import EndSessionEndpoint, EndSessionRequest
@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from hub.database import NOBODY, Tenancy, set_tenancy, unit_of_work
 from hub.errors import Unavailable
+from hub.outgoing import ask
 from hub.pages import render
 from hub.web import OpenSessionDep
 from identity.models import LoginSession
@@ -28,6 +29,7 @@ from identity.principal import COOKIE
 
 TELL: Final = "identity.tell_logout"
 TIMEOUT = 5.0
+FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 router = APIRouter(include_in_schema=False)
 log = structlog.get_logger(__name__)
@@ -99,18 +101,14 @@ def _end(session: Session, person: Any, session_id: Any) -> None:
 
 
 def tell(engine: Engine, client_id: str, person_id: str, session_id: str | None = None) -> None:
-    """Tell one client that what it was granted has ended; raises Unavailable, to be tried again."""
+    """Tell one client that what it was granted has ended; raises Unreachable or Unavailable, to be tried again."""
     with unit_of_work(engine, NOBODY) as session:
         uri = session.scalar(text("select oauth_logout_uri(:id)"), {"id": client_id})
         if uri is None:
             return
         token = tokens.logout_token(session, client_id, person_id, session_id)
-    try:
-        answer = httpx.post(uri, data={"logout_token": token}, timeout=TIMEOUT, follow_redirects=False)
-    except httpx.HTTPError as error:
-        raise Unavailable(
-            f"The client {client_id} could not be told of the sign-out: {type(error).__name__}."
-        ) from None
-    if answer.status_code >= 500:
-        raise Unavailable(f"The client {client_id} answered {answer.status_code} to a sign-out.")
-    log.info("logout_told", client=client_id, person=person_id, status=answer.status_code)
+    body = urlencode({"logout_token": token}).encode()
+    answer = ask(uri, method="POST", headers=FORM, body=body, seconds=TIMEOUT)
+    if answer.status >= 500:
+        raise Unavailable(f"The client {client_id} answered {answer.status} to a sign-out.")
+    log.info("logout_told", client=client_id, person=person_id, status=answer.status)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from hub.paging import Page, PagingDep, cut
 from hub.web import Router, SessionDep
-from identity.access import CanReadClients, CanWriteClients
+from identity.access import CanReadClients, CanWriteClients, RecentSignIn
 from identity.oauth import service
 from identity.oauth.models import Client
 from identity.oauth.schemas import (
@@ -37,7 +37,7 @@ def list_clients(session: SessionDep, _: CanReadClients, page: PagingDep) -> Pag
     return Page(items=shown(session, clients), next=after)
 
 
-@secret.post("/v1/clients", response_model=ClientMade, status_code=201)
+@secret.post("/v1/clients", response_model=ClientMade, status_code=201, dependencies=[RecentSignIn])
 def create_client(given: ClientIn, session: SessionDep, me: CanWriteClients) -> ClientMade:
     """A new client; the answer holds its secret, once."""
     made = service.create_client(session, me, given)
@@ -50,7 +50,7 @@ def get_client(client_id: UUID, session: SessionDep, _: CanReadClients) -> Clien
     return shown(session, [service.get_client(session, client_id)])[0]
 
 
-@router.patch("/{client_id}", response_model=ClientOut)
+@router.patch("/{client_id}", response_model=ClientOut, dependencies=[RecentSignIn])
 def change_client(client_id: UUID, given: ClientPatch, session: SessionDep, me: CanWriteClients) -> ClientOut:
     """Change a client, or disable it: what it was granted ends at once."""
     return shown(session, [service.change_client(session, me, client_id, given)])[0]
@@ -62,7 +62,7 @@ def delete_client(client_id: UUID, session: SessionDep, me: CanWriteClients) -> 
     service.delete_client(session, me, client_id)
 
 
-@secret.post("/v1/clients/{client_id}/secrets", response_model=NewSecret, status_code=201)
+@secret.post("/v1/clients/{client_id}/secrets", response_model=NewSecret, status_code=201, dependencies=[RecentSignIn])
 def renew_secret(client_id: UUID, session: SessionDep, me: CanWriteClients) -> NewSecret:
     """A new secret; the older ones work for seven days more."""
     value, ends = service.renew_secret(session, me, client_id)
@@ -75,7 +75,7 @@ def end_secret(client_id: UUID, secret_id: UUID, session: SessionDep, me: CanWri
     service.end_secret(session, me, client_id, secret_id)
 
 
-@secret.post("/v1/client-registrations", response_model=RegistrationOut, status_code=201)
+@secret.post("/v1/client-registrations", response_model=RegistrationOut, status_code=201, dependencies=[RecentSignIn])
 def create_registration(given: RegistrationIn, session: SessionDep, me: CanWriteClients) -> RegistrationOut:
     """An initial access token with which clients register themselves."""
     token, ends = service.create_registration(session, me, given)

@@ -143,6 +143,7 @@ class ClientOut(Out):
     is_trusted: bool
     is_disabled: bool
     secrets: list[SecretOut]
+    last_used_at: datetime | None
     created_at: datetime
 
 

@@ -212,3 +212,11 @@ language sql stable as $$
     from oauth_consent k join oauth_client c on c.id = k.client_id join organisation o on o.id = k.organisation_id
     where k.person_id = nullif(current_setting('hub.person', true), '')::uuid order by k.created_at desc
 $$;
+
+-- At most once a minute, and never waiting for another request of the same client.
+create function oauth_client_seen(given uuid) returns void language sql as $$
+    update oauth_client set last_used_at = now() where id = (
+        select id from oauth_client
+        where id = given and (last_used_at is null or last_used_at < now() - interval '1 minute')
+        for update skip locked)
+$$;
