@@ -1,0 +1,22 @@
+"""Peers out of Node's registry: each of their checks is a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.conformance.conftest import names
+
+PEERS = ("openid-client",)
+
+
+@pytest.mark.parametrize(("peer", "name"), [(peer, name) for peer in PEERS for name in names(peer)])
+def test_peer(
+    peer: str, name: str, reported: Callable[[str], dict[str, Any]], record_property: Callable[[str, object], None]
+) -> None:
+    record_property("peer", peer)
+    found = reported(peer).get(name, {"error": "not reached"})
+    if found["error"]:
+        pytest.fail(found["error"], pytrace=False)
