@@ -12,13 +12,14 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
+import httpx
 import structlog
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from connectors import identity
+from connectors import device, identity
 from connectors.check import Finding, check_stream
 from connectors.config import Configured, SystemConfig, read_config, redacted
 from connectors.document import DocumentError
@@ -26,7 +27,7 @@ from connectors.runner import Agent
 from connectors.sources import open_source
 from connectors.sources.base import SourceError
 from connectors.spool import Spool, SpoolError
-from connectors.uplink import Refused, Unavailable, Uplink
+from connectors.uplink import TIMEOUT, Refused, Unavailable, Uplink
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Reads stock systems and brings them to the Group Hub."
@@ -37,7 +38,16 @@ ConfigPath = Annotated[
     Path, typer.Option("--config", "-c", envvar="HUB_AGENT_CONFIG", help="The agent's configuration file.")
 ]
 DEFAULT = Path("agent.yaml")
-_EXPECTED = (DocumentError, SpoolError, SourceError, identity.NotEnrolled, Unavailable, Refused, FileNotFoundError)
+_EXPECTED = (
+    DocumentError,
+    SpoolError,
+    SourceError,
+    identity.NotEnrolled,
+    Unavailable,
+    Refused,
+    FileNotFoundError,
+    httpx.TransportError,
+)
 
 
 @contextmanager
@@ -68,11 +78,14 @@ def _log_to_stderr(level: int = logging.INFO) -> None:
 @app.command()
 def enrol(
     hub: Annotated[str, typer.Option(help="Address of the hub.")],
-    code: Annotated[str, typer.Option(help="The one-time code an administrator gave you.")],
+    code: Annotated[
+        str, typer.Option(help="The one-time code an administrator gave you; empty: ask in a browser.")
+    ] = "",
     state: Annotated[Path, typer.Option(help="The agent's state folder.")] = Path("state"),
     name: Annotated[str, typer.Option(help="What people call this agent.")] = "agent",
+    system: Annotated[list[str] | None, typer.Option(help="Without a code: a system it will send; may repeat.")] = None,
 ) -> None:
-    """Make a key and register its public part at the hub."""
+    """Make a key and register its public part at the hub. Without --code a person allows it in a browser."""
     with _plainly():
         if (state / "agent.key").exists():
             out.print(
@@ -80,12 +93,19 @@ def enrol(
             )
             raise typer.Exit(2)
         key = identity.make_key()
+        if not code:
+            with httpx.Client(base_url=hub.rstrip("/"), timeout=TIMEOUT) as http:
+                code = device.request_code(http, name, system or [], _ask)
         with closing(Uplink(hub, None)) as link:
             answer = link.enrol(code, identity.public_jwk(key), name)
         identity.save(state, str(answer["agent_id"]), key)
     out.print(f"[green]✓[/] Enrolled as {answer['agent_id']}. It may send for:")
-    for system in answer.get("systems", []):
-        out.print(f"  {system['system']}: {', '.join(system['organisations'])}")
+    for one in answer.get("systems", []):
+        out.print(f"  {one['system']}: {', '.join(one['organisations'])}")
+
+
+def _ask(address: str, code: str) -> None:
+    out.print(f"Open {address}\nand allow the code [bold]{code}[/]. Waiting ...", highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -23,6 +23,8 @@ from hub import housekeeping, mailer
 from hub.database import make_engine
 from hub.trace import continue_trace
 from identity import retention as identity_retention
+from identity.oauth import keys as identity_keys
+from identity.oauth import logout as identity_logout
 from masterdata.intake import apply, expectations, replay, retention
 from masterdata.intake.jobs import APPLY
 from masterdata.lake import apart
@@ -81,6 +83,8 @@ TASKS: dict[str, Task] = {
     "hub.send_waiting_mail": Task(housekeeping.send_waiting_mail, attempts=1),
     "hub.forget": Task(housekeeping.forget, attempts=3),
     identity_retention.FORGET: Task(identity_retention.forget, attempts=3),
+    identity_keys.ROTATE: Task(identity_keys.keep_fresh, attempts=3),
+    identity_logout.TELL: Task(identity_logout.tell, attempts=8),
     settling.SETTLE: Task(settling.settle, attempts=1),
     apart.APPEND: Task(apart.append, attempts=1),
     apart.BUILD: Task(apart.build, attempts=1),
@@ -94,6 +98,7 @@ PERIODIC: tuple[tuple[str, str], ...] = (
     ("*/5 * * * *", "hub.send_waiting_mail"),
     ("17 * * * *", "hub.forget"),
     ("27 * * * *", identity_retention.FORGET),
+    ("33 3 * * *", identity_keys.ROTATE),
     ("7 * * * *", retention.ROLL),
     ("37 2 * * *", retention.FORGET),
     ("* * * * * */10", settling.SETTLE),

@@ -16,7 +16,8 @@ log = structlog.get_logger(__name__)
 
 
 def forget(engine: Engine) -> None:
-    """Delete sessions and links that ended `session_days` ago, used-up nonces and old counts of tries."""
+    """Delete sessions, links and tokens that ended `session_days` ago, used-up nonces and old counts of tries."""
     with unit_of_work(engine, NOBODY) as session:
-        gone = session.scalar(text("select identity_forget(:days)"), {"days": settings().session_days})
+        days = {"days": settings().session_days}
+        gone = session.scalar(text("select identity_forget(:days) + oauth_forget(:days)"), days)
     log.info("identity_forgotten", rows=gone)
