@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from secrets import choice
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from urllib.parse import parse_qsl
 from uuid import UUID
 
@@ -43,6 +43,12 @@ PREFLIGHT = CORS | {
 }
 
 Pairs = Sequence[tuple[str, str]]
+
+
+class InsufficientScope(Forbidden):
+    """RFC 6750 §3.1."""
+
+    headers: ClassVar = {"WWW-Authenticate": 'Bearer error="insufficient_scope", scope="openid"'}
 
 
 async def read_form(request: Request) -> Pairs:
@@ -214,7 +220,7 @@ def read_userinfo(request: Request, session: OpenSessionDep) -> Response:
     claims = tokens.verified(session, token)
     bearer_of(session, claims)
     given = tokens.find_standing(session, UUID(claims["grant_id"])) if "grant_id" in claims else None
-    if given is None or "openid" not in given.rights:
-        raise Forbidden("This access token was not granted the scope openid.")
-    scopes = frozenset(str(claims.get("scope", "")).split()) & given.rights
+    scopes = frozenset(str(claims.get("scope", "")).split()) & (given.rights if given else frozenset())
+    if given is None or "openid" not in scopes:
+        raise InsufficientScope("This access token was not granted the scope openid.")
     return JSONResponse(tokens.person_claims(given, scopes), headers=NO_STORE | CORS)

@@ -41,10 +41,11 @@ export function browser() {
     throw new Error(`${address} leads in a circle`)
   }
 
-  // The first form of a page whose fields include those of `values`, sent as a browser would.
-  function submit(page, values) {
+  // The first form of a page that has all these fields, and this address, sent as a browser would.
+  function submit(page, values, address) {
     const forms = [...page.html.matchAll(/<form\b[^>]*>[\s\S]*?<\/form>/g)].map(([form]) => form)
-    const wanted = forms.find((form) => Object.keys(values).every((name) => form.includes(`name="${name}"`)))
+    const leads = (form) => !address || form.includes(`action="${address}"`) // a button's formaction counts too
+    const wanted = forms.find((form) => leads(form) && Object.keys(values).every((name) => form.includes(`name="${name}"`)))
     assert.ok(wanted, `no form with ${Object.keys(values)} at ${page.url}:\n${page.html.slice(0, 2000)}`)
     const data = new URLSearchParams()
     for (const [tag] of wanted.matchAll(/<input\b[^>]*>/g)) {
@@ -52,7 +53,7 @@ export function browser() {
     }
     for (const [name, value] of Object.entries(values)) data.set(name, value)
     const opening = wanted.match(/<form\b[^>]*>/)[0]
-    const action = new URL(attribute(opening, 'action') ?? '', page.url)
+    const action = new URL(address ?? attribute(opening, 'action') ?? '', page.url)
     if (attribute(opening, 'method')?.toLowerCase() !== 'post') {
       action.search = data
       return open(action)
@@ -65,7 +66,11 @@ export function browser() {
     return submit(entry, { email: stage.people[name].email, password: stage.password })
   }
 
-  return { ask, open, submit, signIn }
+  async function signOut() {
+    return submit(await open('/account'), {}, '/signout')
+  }
+
+  return { ask, open, submit, signIn, signOut }
 }
 
 const known = new Map()
