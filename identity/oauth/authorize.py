@@ -30,11 +30,11 @@ from identity.oauth import tokens
 from identity.oauth.clients import KnownClient
 from identity.oauth.grants import chosen_organisation, new_grant
 from identity.oauth.models import Consent, Grant
+from identity.oauth.server import Pairs
 from identity.principal import Principal
 from identity.sessions.service import list_own_organisations
 
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
-Pairs = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from secrets import choice
 from typing import Annotated, Any, ClassVar
-from urllib.parse import parse_qsl
 from uuid import UUID
 
 from authlib.oauth2 import OAuth2Error
@@ -24,7 +23,7 @@ from identity.oauth.bearer import bearer_of
 from identity.oauth.clients import AUTH_METHODS, KnownClient
 from identity.oauth.grants import register
 from identity.oauth.metadata import CONFIDENTIAL, metadata
-from identity.oauth.server import NO_STORE, FormRequest, Server, check_parameters, refusal
+from identity.oauth.server import NO_STORE, FormRequest, Pairs, Server, check_parameters, parameters, refusal
 from identity.secrets import code_digest, digest, new_token
 
 # Described by the provider's metadata, not by the API's reference.
@@ -42,8 +41,6 @@ PREFLIGHT = CORS | {
     "Access-Control-Max-Age": "3600",
 }
 
-Pairs = Sequence[tuple[str, str]]
-
 
 class InsufficientScope(Forbidden):
     """RFC 6750 §3.1."""
@@ -52,10 +49,10 @@ class InsufficientScope(Forbidden):
 
 
 async def read_form(request: Request) -> Pairs:
-    """The parameters of a form body, in order, repeated ones too; nothing of the query string counts here."""
+    """The parameters of a form body; nothing of the query string counts here."""
     if not request.headers.get("content-type", "").startswith(FORM):
         return ()
-    return parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=100)
+    return parameters((await request.body()).decode("utf-8", "replace"))
 
 
 FormPairs = Annotated[Pairs, Depends(read_form)]

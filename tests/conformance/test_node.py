@@ -9,7 +9,7 @@ import pytest
 
 from tests.conformance.conftest import names
 
-PEERS = ("openid-client",)
+PEERS = ("openid-client", "oauth4webapi")
 
 
 @pytest.mark.parametrize(("peer", "name"), [(peer, name) for peer in PEERS for name in names(peer)])
