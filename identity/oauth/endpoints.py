@@ -92,6 +92,12 @@ def make_token(request: Request, session: OpenSessionDep, pairs: FormPairs) -> R
     return answer
 
 
+def bearer(request: Request) -> str:
+    """The token of the Authorization header; "" without one."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token if scheme.lower() == "bearer" else ""
+
+
 def authenticated(server: Server, request: Request, methods: Sequence[str]) -> KnownClient:
     """The client of a form; raises OAuth2Error."""
     check_parameters(server.pairs)
@@ -211,8 +217,18 @@ def start_device(request: Request, session: OpenSessionDep, pairs: FormPairs) ->
 @router.post("/oauth/userinfo")
 def read_userinfo(request: Request, session: OpenSessionDep) -> Response:
     """Who the person of an access token is (OpenID Connect Core §5.3)."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
+    try:
+        said = _userinfo(session, bearer(request))
+    except (Unauthenticated, Forbidden) as refused:
+        challenge = getattr(refused, "headers", {"WWW-Authenticate": "Bearer"})
+        error = "insufficient_scope" if isinstance(refused, Forbidden) else "invalid_token"
+        body = {"error": error, "error_description": refused.detail}
+        return JSONResponse(body, refused.status, headers=NO_STORE | CORS | challenge)
+    return JSONResponse(said, headers=NO_STORE | CORS)
+
+
+def _userinfo(session: Session, token: str) -> dict[str, Any]:
+    if not token:
         raise Unauthenticated("Send an access token as a bearer token in the Authorization header.")
     claims = tokens.verified(session, token)
     bearer_of(session, claims)
@@ -220,4 +236,4 @@ def read_userinfo(request: Request, session: OpenSessionDep) -> Response:
     scopes = frozenset(str(claims.get("scope", "")).split()) & (given.rights if given else frozenset())
     if given is None or "openid" not in scopes:
         raise InsufficientScope("This access token was not granted the scope openid.")
-    return JSONResponse(tokens.person_claims(given, scopes), headers=NO_STORE | CORS)
+    return tokens.person_claims(given, scopes)

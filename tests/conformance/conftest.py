@@ -43,6 +43,24 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     assert [line for line in log.read_text().splitlines() if '"request_failed"' in line] == []
 
 
+@pytest.fixture(scope="session")
+def ann(stage: dict[str, Any]) -> Any:
+    """The browser of a person who is signed in."""
+    from tests.conformance.browser import Browser
+
+    made = Browser(stage)
+    made.sign_in("ann")
+    return made
+
+
+@pytest.fixture(autouse=True)
+def _of_a_peer(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> None:
+    """Whose check a test is, for the table."""
+    found = request.node.get_closest_marker("peer")
+    if found is not None:
+        record_property("peer", found.args[0])
+
+
 @cache
 def names(script: str) -> list[str]:
     """The checks of a Node peer."""
@@ -74,7 +92,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     counted: dict[str, Counter[str]] = {}
     for outcome in ("passed", "failed", "error"):
         for report in terminalreporter.getreports(outcome):
-            peer = dict(report.user_properties).get("peer")
+            peer = dict(getattr(report, "user_properties", ())).get("peer")
             if peer and (outcome != "passed" or report.when == "call"):
                 counted.setdefault(peer, Counter())["green" if outcome == "passed" else "red"] += 1
     if counted:

@@ -23,6 +23,7 @@ from identity.secrets import hash_password
 
 PASSWORD = "correct horse battery"
 CALLBACK, GOODBYE, LOOPBACK = "https://rp.example/cb", "https://rp.example/bye", "http://127.0.0.1/cb"
+DJANGO = "http://127.0.0.1:9441/oidc/callback/"
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 
@@ -51,6 +52,7 @@ CLIENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "basic": ("group", WEB),
     "post": ("group", WEB | {"token_endpoint_auth_method": "client_secret_post"}),
     "key": ("group", WEB | BY_KEY),
+    "django": ("group", WEB | {"token_endpoint_auth_method": "client_secret_post", "redirect_uris": [DJANGO]}),
     "consent": ("group", WEB | {"is_trusted": False}),
     "beta": ("beta", WEB | {"is_trusted": False}),
     "native": ("group", WEB | NATIVE | {"redirect_uris": [LOOPBACK, "com.example.app:/cb"]}),

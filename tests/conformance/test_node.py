@@ -12,11 +12,12 @@ from tests.conformance.conftest import names
 PEERS = ("openid-client", "oauth4webapi")
 
 
-@pytest.mark.parametrize(("peer", "name"), [(peer, name) for peer in PEERS for name in names(peer)])
-def test_peer(
-    peer: str, name: str, reported: Callable[[str], dict[str, Any]], record_property: Callable[[str, object], None]
-) -> None:
-    record_property("peer", peer)
+def _checks() -> list[Any]:
+    return [pytest.param(peer, name, marks=pytest.mark.peer(peer)) for peer in PEERS for name in names(peer)]
+
+
+@pytest.mark.parametrize(("peer", "name"), _checks())
+def test_peer(peer: str, name: str, reported: Callable[[str], dict[str, Any]]) -> None:
     found = reported(peer).get(name, {"error": "not reached"})
     if found["error"]:
         pytest.fail(found["error"], pytrace=False)
