@@ -11,4 +11,5 @@ BENCHES: dict[str, str] = {
     "endpoints": "every GET at 50 callers",
     "build": "the marts of 1,000,000 positions and 5,000,000 movements",
     "asof": "questions of the past: a material, and the month-end report",
+    "tenancy": "what row security costs a read, and search over 1,000,000 materials with it on",
 }

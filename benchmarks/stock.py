@@ -11,18 +11,18 @@ import psycopg
 from benchmarks.harness import Deployment
 
 # Positions and holdings follow from these statements; every choice is a hash of the numbers, so each run is the same.
-_COVERAGES = """
+COVERAGES = """
     insert into coverage (organisation_id, system_id, name, sla_seconds, read_through, read_clock, snapshot_at)
     select organisation_id, id, 'all', 900 * (1 + abs(hashtext(key)) %% 8),
            now() - make_interval(secs => abs(hashtext(key || 'age')) %% 9000), 'source', now()
     from source_system"""
 
-_PLACES = """
+PLACES = """
     insert into place (organisation_id, system_id, place_id, name, kind, is_active)
     select organisation_id, id, 'W' || w, '仓库 ' || w, 'warehouse', true
     from source_system, generate_series(1, 10) w"""
 
-_BATCHES = """
+BATCHES = """
     insert into batch (id, organisation_id, system_id, stream, coverage, sync, counts, observed_at, clock, header,
                        traceparent, sha256, size, state, rows_in, applied, unchanged, duplicate, quarantined, pending)
     select gen_random_uuid(), organisation_id, id, 'stock_positions', 'all', 'full', 'balance', now(), 'source',
@@ -48,7 +48,7 @@ _MATERIALS = """
     cross join lateral (select sum(substr(body, i, 1)::int * case when i %% 2 = 1 then 1 else 3 end) as check_sum
                         from generate_series(1, 12) i) c"""
 
-_POSITIONS = """
+POSITIONS = """
     insert into position (organisation_id, system_id, coverage_id, material_id, place_id, lot, owner, status, unit,
                           hash, quantity, reserved, observed_at, batch_id, row_no, is_marked)
     select m.organisation_id, m.system_id, c.id, m.id, p.ids[1 + (m.id + k) %% 10], '', '',
@@ -73,7 +73,7 @@ _MOVEMENTS = """
            'D' || id || '-' || n, '1', 1, batch_id, row_no
     from position cross join generate_series(1, {each}) n"""
 
-_STOCK = """
+STOCK = """
     insert into material_stock (organisation_id, material_id, coverage_id, unit, on_hand, unrestricted, quality,
                                 blocked, in_transit, reserved, consigned, positions, stocked,
                                 negatives, marked, oldest_at, newest_at)
@@ -101,15 +101,15 @@ def seed(hub: Deployment, size: Size) -> float:
     """Fill the database; seconds spent in matching. Row security is passed here, never in what is measured."""
     with hub.owner() as owner:
         values = {"each": size.each, "materials": size.materials, "places": size.places}
-        for statement in (_COVERAGES, _PLACES, _BATCHES, _MATERIALS):
+        for statement in (COVERAGES, PLACES, BATCHES, _MATERIALS):
             owner.execute(statement, values)
         owner.execute("insert into exchange_rate (currency, rate_on, rate) values ('EUR', current_date - 1, 7.71)")
         owner.execute("analyze")
         seconds = _match(owner)
-        owner.execute(_POSITIONS, values)
+        owner.execute(POSITIONS, values)
         if size.movements:
             owner.execute(_MOVEMENTS.replace("%%", "%").format(each=size.movements))
-        owner.execute(_STOCK, values)
+        owner.execute(STOCK, values)
         owner.execute("vacuum analyze")
     return seconds
 

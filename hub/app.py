@@ -31,6 +31,7 @@ from hub.settings import Settings, settings
 from hub.shelves import Shelves
 from hub.store import application_url
 from hub.web import OpenSessionDep, Router
+from identity.audit.notes import INFO, Notes
 from masterdata.directory import frame_of
 
 log = structlog.get_logger("hub.app")
@@ -49,6 +50,7 @@ ROUTERS = (
     "masterdata.golden.router",
     "masterdata.lake.router",
     "masterdata.reports.router",
+    "masterdata.disclosure.router",
     "masterdata.router",
     "masterdata.pages",
 )
@@ -111,16 +113,18 @@ def _may_scrape(request: Request, configured: Settings) -> bool:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """What lives as long as the process: the engine and the outbox broker."""
+    """What lives as long as the process: the engine, the writer of audit notes and the outbox broker."""
     url = application_url(settings())
     to_thread.current_default_thread_limiter().total_tokens = AT_ONCE
     engine = make_engine(url, pool_size=2 * AT_ONCE, options=IN_WRITTEN_ORDER)
-    app.state.new_session = sessionmaker(engine, expire_on_commit=False)
+    notes = Notes(engine)
+    app.state.new_session = sessionmaker(engine, expire_on_commit=False, info={INFO: notes})
     app.state.broker = Broker(url)
     await app.state.broker.start()
     log.info("api_started", address=settings().address)
     yield
     await app.state.broker.stop()
+    await to_thread.run_sync(notes.stop)
     engine.dispose()
 
 

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub import metrics
 from hub.problems import http_problem, unexpected
-from hub.trace import continue_trace
+from hub.trace import come_from, continue_trace
 
 log = structlog.get_logger("hub.request")
 
@@ -64,6 +64,7 @@ class Around:
             return
         headers = Headers(scope=scope)
         traceparent = continue_trace(headers.get("traceparent"))
+        come_from((scope.get("client") or ("",))[0])
         given = headers.get("x-request-id", "")
         request_id = given if _ID.fullmatch(given) else traceparent[36:52]
         answer = _Answer(scope, send, {"x-request-id": request_id, "traceparent": traceparent})

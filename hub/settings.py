@@ -42,12 +42,18 @@ class Settings(BaseSettings):
     session_days: int = Field(default=7, gt=0)
     outbox_days: int = Field(default=7, gt=0)
     report_days: int = Field(default=90, gt=0)
+    audit_days: int = Field(default=1_095, ge=180, description="how long the audit log is kept; at least half a year")
     smtp_url: SecretStr | None = Field(
         default=None, description="smtp[s]://user:password@host:port; empty: outbox page"
     )
     secret_keys: SecretStr | None = Field(
         default=None,
         description="Fernet keys, the newest first, for secrets the database keeps; empty: HUB_HOME/secret.key",
+    )
+    outgoing_networks: str = Field(
+        default="",
+        pattern=r"^[0-9a-fA-F.:/ ]*$",
+        description="networks besides the public ones that providers and webhooks may lie in: 10.1.0.0/16 ...",
     )
     metrics_token: SecretStr | None = Field(
         default=None, description="bearer token for /metrics from other machines; empty: this machine only"

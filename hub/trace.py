@@ -1,4 +1,5 @@
-"""The trace a piece of work belongs to (W3C traceparent), carried by a context variable from request to job to row."""
+"""The trace a piece of work belongs to (W3C traceparent), carried by a context variable from request to job to row;
+and the address a request came from."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from contextvars import ContextVar
 
 _FORM = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _current: ContextVar[str] = ContextVar("traceparent", default="")
+_address: ContextVar[str] = ContextVar("address", default="")
 
 
 def new_traceparent() -> str:
@@ -29,3 +31,12 @@ def traceparent() -> str:
 
 def trace_id() -> str:
     return _current.get()[3:35]
+
+
+def come_from(address: str) -> None:
+    _address.set(address)
+
+
+def address() -> str:
+    """Where the current request came from; empty outside any."""
+    return _address.get()

@@ -23,8 +23,12 @@ from hub import housekeeping, mailer
 from hub.database import make_engine
 from hub.trace import continue_trace
 from identity import retention as identity_retention
+from identity.audit import sealing
+from identity.federation import domains
 from identity.oauth import keys as identity_keys
 from identity.oauth import logout as identity_logout
+from identity.organisations import handover
+from masterdata import handover as masterdata_handover
 from masterdata.intake import apply, expectations, replay, retention
 from masterdata.intake.jobs import APPLY
 from masterdata.lake import apart
@@ -74,6 +78,10 @@ def _replay(engine: Engine, organisation_id: str, system_id: str, **cause: Any) 
     replay.replay(engine, UUID(organisation_id), UUID(system_id), cause["reason"], cause["value"])
 
 
+def _hand_over(engine: Engine, **which: str) -> None:
+    handover.export(engine, handover.CONTENTS | masterdata_handover.CONTENTS, **which)
+
+
 TASKS: dict[str, Task] = {
     APPLY: Task(_apply, failed=_apply_failed),
     replay.REPLAY: Task(_replay),
@@ -82,9 +90,14 @@ TASKS: dict[str, Task] = {
     mailer.TASK: Task(housekeeping.send_mail),
     "hub.send_waiting_mail": Task(housekeeping.send_waiting_mail, attempts=1),
     "hub.forget": Task(housekeeping.forget, attempts=3),
+    domains.CHECK: Task(domains.check_domains, attempts=1),
     identity_retention.FORGET: Task(identity_retention.forget, attempts=3),
     identity_keys.ROTATE: Task(identity_keys.keep_fresh, attempts=3),
     identity_logout.TELL: Task(identity_logout.tell, attempts=8),
+    sealing.SEAL: Task(sealing.seal, attempts=1),
+    sealing.FORGET: Task(sealing.forget, attempts=3),
+    handover.EXPORT: Task(_hand_over, attempts=3, failed=handover.mark_failed),
+    handover.FORGET: Task(handover.forget, attempts=3),
     settling.SETTLE: Task(settling.settle, attempts=1),
     apart.APPEND: Task(apart.append, attempts=1),
     apart.BUILD: Task(apart.build, attempts=1),
@@ -99,6 +112,9 @@ PERIODIC: tuple[tuple[str, str], ...] = (
     ("17 * * * *", "hub.forget"),
     ("27 * * * *", identity_retention.FORGET),
     ("33 3 * * *", identity_keys.ROTATE),
+    ("* * * * *", sealing.SEAL),
+    ("17 3 * * *", sealing.FORGET),
+    ("22 3 * * *", domains.CHECK),
     ("7 * * * *", retention.ROLL),
     ("37 2 * * *", retention.FORGET),
     ("* * * * * */10", settling.SETTLE),
@@ -106,6 +122,7 @@ PERIODIC: tuple[tuple[str, str], ...] = (
     ("2 * * * *", apart.BUILD),
     ("47 2 * * *", apart.UPKEEP),
     ("57 2 * * *", reports_upkeep.FORGET),
+    ("7 3 * * *", handover.FORGET),
 )
 
 

@@ -8,8 +8,9 @@ from fastapi import Security
 
 from hub.web import SessionDep
 from identity.principal import Principal, act_for, authenticate, authorize
+from identity.strong.step_up import RecentSignIn
 
-__all__ = ["Principal", "SessionDep", "act_for", "authenticate", "authorize"]
+__all__ = ["Principal", "RecentSignIn", "SessionDep", "act_for", "authenticate", "authorize"]
 
 SignedIn = Annotated[Principal, Security(authorize)]
 CanReadInventory = Annotated[Principal, Security(authorize, scopes=["inventory:read"])]
@@ -26,9 +27,12 @@ CanRepairStock = CanReleaseBatches
 CanWriteUnits = Annotated[Principal, Security(authorize, scopes=["units:write"])]
 CanWriteLinks = Annotated[Principal, Security(authorize, scopes=["links:write"])]
 CanWriteSystems = Annotated[Principal, Security(authorize, scopes=["systems:write"])]
+CanWriteDisclosure = Annotated[Principal, Security(authorize, scopes=["disclosure:write"])]
 CanReadPeople = Annotated[Principal, Security(authorize, scopes=["people:read"])]
 CanWritePeople = Annotated[Principal, Security(authorize, scopes=["people:write"])]
+CanWriteFederation = Annotated[Principal, Security(authorize, scopes=["federation:write"])]
 CanWriteBatches = Annotated[Principal, Security(authorize, scopes=["batches:write"])]
+CanReadAudit = Annotated[Principal, Security(authorize, scopes=["audit:read"])]
 CanChangeOwnSettings = Annotated[Principal, Security(authorize, scopes=["settings:self"])]
 CanReadClients = Annotated[Principal, Security(authorize, scopes=["clients:read"])]
 CanWriteClients = Annotated[Principal, Security(authorize, scopes=["clients:write"])]

@@ -32,15 +32,15 @@ def attempt(session: Session, me: Principal, action: Callable[[], T]) -> tuple[T
     return None, refusal
 
 
-def own_address(address: str) -> str:
-    """An address of ours, relative; anything else becomes the first page."""
+def own(address: str) -> str:
+    """One of our own pages; anything else is the first page."""
     is_own = address.startswith("/") and not address.startswith(("//", "/\\")) and address.isprintable()
     return address if is_own else "/"
 
 
 def go(address: str) -> RedirectResponse:
-    """To one of our own pages after a form; anything else leads to the first page."""
-    to = own_address(address)
+    """To one of our own pages after a form."""
+    to = own(address)
     # It may lead to another site, where a form may not go by itself.
     if to.startswith("/oauth/"):
         to = f"/continue?next={quote(to, safe='')}"

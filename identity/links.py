@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-import structlog
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
@@ -15,11 +14,14 @@ from hub.columns import new_id
 from hub.database import Tenancy, set_tenancy
 from hub.errors import NotFound
 from hub.settings import settings
+from identity.audit.service import ANYONE, Someone, record
 from identity.mail import Letter, send
 from identity.models import OneTimeLink, Person
 from identity.secrets import digest, hash_password, new_token
 from identity.sessions import throttle
-from identity.sessions.service import Browser, Opened, end_other_sessions, open_session
+from identity.sessions.service import Browser, Opened, end_other_sessions, refuse_where_federated
+from identity.strong import passwords
+from identity.strong.signin import Pending, enter
 
 Purpose = Literal["set_password", "reset", "admin"]
 
@@ -29,8 +31,6 @@ LIFETIMES: dict[Purpose, timedelta] = {
     "admin": timedelta(days=1),
 }
 SPENT = "This link has been used or has expired. Ask for a new one."
-
-log = structlog.get_logger(__name__)
 
 
 def issue(session: Session, person_id: UUID, organisation_id: UUID, purpose: Purpose) -> str:
@@ -47,7 +47,14 @@ def issue(session: Session, person_id: UUID, organisation_id: UUID, purpose: Pur
     )
     session.add(link)
     session.flush()
-    log.info("one_time_link_made", person=str(person_id), purpose=purpose)
+    record(
+        session,
+        "one_time_link_made",
+        organisations=[organisation_id],
+        object_kind="person",
+        object_id=person_id,
+        purpose=purpose,
+    )
     return f"{base_url()}/set-password?token={token}"
 
 
@@ -67,29 +74,36 @@ def find(session: Session, token: str) -> Row[Any] | None:
     return session.execute(text("select * from identity_link(:digest)"), {"digest": digest(token)}).one_or_none()
 
 
-def redeem(session: Session, token: str, password: str, browser: Browser) -> Opened:
-    """Sets the password, ends the person's sessions and older links, and signs in. Of many at once one succeeds;
-    the others raise NotFound."""
-    if find(session, token) is None:
+def redeem(session: Session, token: str, password: str, browser: Browser) -> Opened | Pending:
+    """Sets the password, ends the person's sessions and older links, and signs in as far as a password does. Of many at
+    once one succeeds; the others raise NotFound, and WeakPassword leaves the link as it was."""
+    known = find(session, token)
+    if known is None:
         raise NotFound(SPENT)
+    refuse_where_federated(session, known.person_id)
+    set_tenancy(session, Tenancy(person=known.person_id))
+    person = session.get_one(Person, known.person_id)
+    passwords.judge(password, person.email, person.name)
     password_hash = hash_password(password)
     spend = text("select * from identity_redeem_link(:digest)")
     found = session.execute(spend, {"digest": digest(token)}).one_or_none()
     if found is None:
         raise NotFound(SPENT)
-    set_tenancy(session, Tenancy(person=found.person_id))
-    session.get_one(Person, found.person_id).password_hash = password_hash
+    person.password_hash = password_hash
     session.flush()
     end_other_sessions(session, found.person_id, keep=None)
-    log.info("password_set_by_link", person=str(found.person_id), purpose=found.purpose)
-    return open_session(session, found.person_id, browser)
+    itself = Someone("person", found.person_id, found.organisation_id)
+    person_id, purpose = found.person_id, found.purpose
+    record(session, "password_set_by_link", actor=itself, object_kind="person", object_id=person_id, purpose=purpose)
+    return enter(session, found.person_id, browser, ("pwd",))
 
 
 def request_reset(new_session: Callable[[], Session], email: str, address: str) -> None:
     """Mails a link where the account exists. It runs after the answer, so that neither words nor time tell."""
     with new_session() as session, session.begin():
+        session.info["caller"] = ANYONE
         if throttle.take(session, throttle.reset_doors(email, address)):
-            log.info("reset_refused_too_often")
+            record(session, "reset_refused_too_often")
             return
         account = session.execute(text("select * from identity_account(:email)"), {"email": email}).one_or_none()
         if account is None:

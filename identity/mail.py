@@ -32,11 +32,61 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "If you did not ask for it, ignore this mail: nothing has changed.\n",
         ),
     },
-    "added": {
-        "zh": ("集团库存中心：您已加入一个组织", "{name}，您好：\n\n您已加入一个组织，请用现有账号登录：\n{link}\n"),
+    "factors_reset": {
+        "zh": (
+            "集团库存中心：您的登录方式已重置",
+            "{name}，您好：\n\n管理员已移除您账号的通行密钥、验证器和恢复码，并结束了所有登录。"
+            "请用密码登录后重新添加：\n{link}\n\n若不是您要求的，请立即联系本组织的管理员。\n",
+        ),
         "en": (
-            "Group Hub: you were added to an organisation",
-            "Hello {name},\n\nyou were added to an organisation. Sign in with the account you have:\n{link}\n",
+            "Group Hub: your ways to sign in were reset",
+            "Hello {name},\n\nan administrator removed the passkeys, authenticator app and recovery codes of your "
+            "account and ended its sessions. Sign in with your password and add them again:\n{link}\n\n"
+            "If you did not ask for it, tell your organisation's administrator at once.\n",
+        ),
+    },
+    "invitation": {
+        "zh": (
+            "集团库存中心：邀请您加入 {name}",
+            "您好：\n\n{name} 邀请您加入。已有账号的，登录后即可加入；没有的，在此建立（只能用一次）：\n{link}\n",
+        ),
+        "en": (
+            "Group Hub: {name} invites you",
+            "Hello,\n\n{name} invites you. Sign in and join with the account you have, or make one here; the link "
+            "works once:\n{link}\n",
+        ),
+    },
+    "new_email": {
+        "zh": (
+            "集团库存中心：请确认新的登录邮箱",
+            "{name}，您好：\n\n请在一天内打开此链接，之后用这个邮箱登录：\n{link}\n\n若不是您要求的，不必理会，什么都没有变。\n",
+        ),
+        "en": (
+            "Group Hub: confirm your new sign-in address",
+            "Hello {name},\n\nopen this link within a day to sign in with this address from then on:\n{link}\n\n"
+            "If you did not ask for it, ignore this mail: nothing has changed.\n",
+        ),
+    },
+    "taken_email": {
+        "zh": (
+            "集团库存中心：这个邮箱已有账号",
+            "您好：\n\n{name} 想把登录邮箱改为这个地址，但它已有账号。若两个账号都是您的，可在此合并：\n{link}\n",
+        ),
+        "en": (
+            "Group Hub: this address has an account already",
+            "Hello,\n\n{name} wanted to sign in with this address from now on, but it has an account. If both are "
+            "yours, merge them here:\n{link}\n",
+        ),
+    },
+    "old_email": {
+        "zh": (
+            "集团库存中心：登录邮箱已更改",
+            "{name}，您好：\n\n今后不再用这个邮箱登录。若不是您改的，请在七天内打开此链接改回来：\n{link}\n",
+        ),
+        "en": (
+            "Group Hub: your sign-in address was changed",
+            "Hello {name},\n\nthis address no longer signs you in. If it was not you who changed it, open this link "
+            "within seven days to take it back:\n{link}\n",
         ),
     },
 }
@@ -44,7 +94,9 @@ TEXTS: dict[str, dict[str, tuple[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    kind: Literal["set_password", "reset", "added"]
+    """`name` is who is greeted; in an invitation, who invites."""
+
+    kind: Literal["set_password", "reset", "factors_reset", "invitation", "new_email", "taken_email", "old_email"]
     locale: str
     name: str
     link: str
@@ -53,4 +105,5 @@ class Letter:
 def send(session: Session, organisation_id: UUID, recipient: str, letter: Letter) -> None:
     """Queued with the change it tells of; the mailer sends it, or the organisation's outbox page shows it."""
     subject, body = TEXTS[letter.kind][letter.locale]
-    mailer.queue(session, organisation_id, recipient, subject, body.format(name=letter.name, link=letter.link))
+    words = {"name": letter.name, "link": letter.link}
+    mailer.queue(session, organisation_id, recipient, subject.format(**words), body.format(**words))

@@ -15,7 +15,8 @@ from hub.database import Base
 
 
 class Person(Base):
-    """Someone who signs in. `organisation_id` is the home: its administrator alone may reset or disable the account."""
+    """Someone who signs in. `organisation_id` is the home: its administrator alone may reset or disable the account.
+    One merged into another account is kept as a signpost to it, one that was erased under a pseudonym."""
 
     __tablename__ = "person"
     __table_args__ = (
@@ -35,28 +36,37 @@ class Person(Base):
     zone: Mapped[str] = mapped_column(default="Asia/Shanghai")
     theme: Mapped[str] = mapped_column(default="system")
     density: Mapped[str] = mapped_column(default="standard")
+    merged_into_id: Mapped[UUID | None] = mapped_column(ForeignKey("person.id"), index=True)
+    # Chosen last where there was a choice.
+    last_organisation_id: Mapped[UUID | None] = mapped_column(ForeignKey("organisation.id"))
     disabled_at: Mapped[Instant | None]
+    erased_at: Mapped[Instant | None]
     created_at: Mapped[Now]
 
 
 class Membership(Base):
-    """What a person may do for an organisation and for those below it."""
+    """What a person may do for an organisation and for those below it. With `via_id` it was assigned by that partner
+    out of a grant to it, reaches the organisation alone and lives as long as the grant (SQL: identity_memberships)."""
 
     __tablename__ = "membership"
 
     organisation_id: Mapped[OrganisationId] = mapped_column(primary_key=True)
     person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"), primary_key=True, index=True)
     scopes: Mapped[list[str]] = mapped_column(ARRAY(TEXT))
+    via_id: Mapped[UUID | None] = mapped_column(ForeignKey("organisation.id"))
+    disabled_at: Mapped[Instant | None]
     created_at: Mapped[Now]
 
 
 class LoginSession(Base):
-    """A signed-in browser; only the digest of its token is kept. `organisation_id` is the one it acts for."""
+    """A signed-in browser; only the digest of its token is kept. `organisation_id` is the one it acts for, once it was
+    chosen (`is_chosen`) where there are several; `amr` how the person was authenticated (RFC 8176)."""
 
     __tablename__ = "login_session"
 
     id: Mapped[Id]
     organisation_id: Mapped[OrganisationId]
+    is_chosen: Mapped[bool] = mapped_column(server_default=text("true"), default=True)
     person_id: Mapped[UUID] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"), index=True)
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     csrf: Mapped[str]
@@ -65,6 +75,9 @@ class LoginSession(Base):
     created_at: Mapped[Now]
     last_seen_at: Mapped[Now]
     expires_at: Mapped[Instant]
+    amr: Mapped[list[str]] = mapped_column(ARRAY(TEXT), server_default=text("'{}'"), default=list)
+    authenticated_at: Mapped[Now]
+    stepped_up_at: Mapped[Instant | None]
 
 
 class OneTimeLink(Base):

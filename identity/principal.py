@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from hmac import compare_digest
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from hub import idempotency
 from hub.cache import Asked
 from hub.database import Tenancy, set_tenancy
 from hub.errors import Forbidden, NotFound, Unauthenticated
+from hub.pages import wants_page
 from hub.web import SessionDep, take_turn
 from identity import agent_tokens
 from identity.oauth.bearer import bearer_of
@@ -30,13 +32,14 @@ CSRF_HEADER, CSRF_FIELD = "x-csrf-token", "csrf_token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
+CHOOSE = "You belong to several organisations. Choose the one you act for: PUT /v1/session/organisation."
 SIGN_IN = "You are not signed in, or your session has ended. Sign in and try again."
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
     """A person, an agent, or a client that acts for itself. `organisation_id` is the acting one (None: an agent granted
-    several, see `act_for`)."""
+    several, see `act_for`; a person who has yet to choose). `via_id`: the partner by whose grant one acts."""
 
     kind: Literal["person", "agent", "client"]
     id: UUID
@@ -53,6 +56,12 @@ class Principal:
     session_id: UUID | None = None
     csrf: str = ""
     token_id: str = ""
+    via_id: UUID | None = None
+    # How a person's session was opened and last confirmed, and what the policies of the acting organisation miss in it.
+    amr: tuple[str, ...] = ()
+    authenticated_at: datetime | None = None
+    stepped_up_at: datetime | None = None
+    unmet: tuple[str, ...] = ()
 
     @property
     def tenancy(self) -> Tenancy:
@@ -111,6 +120,10 @@ async def authorize(
     # Set before the refusal too: its page speaks the reader's language.
     request.state.principal = principal
     missing = sorted(set(needed.scopes) - principal.scopes)
+    if missing and principal.kind == "person" and principal.organisation_id is None:
+        raise _not_chosen(request)
+    if missing and principal.unmet:
+        raise _must_enrol(request, principal)
     if missing:
         raise Forbidden(
             f"This needs {', '.join(missing)}, which you do not hold. Ask your administrator.", missing=missing
@@ -118,6 +131,7 @@ async def authorize(
     if session.in_transaction() and session.info["tenancy"] != principal.tenancy:
         await run_in_threadpool(set_tenancy, session, principal.tenancy)
     session.info["tenancy"] = principal.tenancy
+    session.info["caller"] = principal
     if idempotency.is_claimed(request):
         who = f"{principal.kind}:{principal.id}"
         await run_in_threadpool(idempotency.begin, request, session, who, principal.organisation_id)
@@ -166,6 +180,11 @@ def _person(row: Row[Any]) -> Principal:
         density=row.density,
         session_id=row.session_id,
         csrf=row.csrf,
+        via_id=row.via_id,
+        amr=tuple(row.amr),
+        authenticated_at=row.authenticated_at,
+        stepped_up_at=row.stepped_up_at,
+        unmet=tuple(row.unmet),
     )
 
 
@@ -205,10 +224,31 @@ def _agent(session: Session, token: str) -> Principal:
     return agent
 
 
+def _must_enrol(request: Request, principal: Principal) -> Exception:
+    """Their organisation asks for more than the session was opened with; it may add that and do nothing else."""
+    lacking = ", ".join(principal.unmet)
+    detail = (
+        f"Your organisation's sign-in policy asks for more than this session has: {lacking}. Add it to your account."
+    )
+    if wants_page(request):
+        return HTTPException(303, detail=detail, headers={"Location": "/account/security"})
+    return Forbidden(detail, type="sign-in-policy-unmet", unmet=list(principal.unmet))
+
+
 def _not_signed_in(request: Request) -> Exception:
     """A browser that asks for a page is sent to the door; everything else is told 401."""
+    return _sent(request, "/signin", SIGN_IN) or Unauthenticated(SIGN_IN)
+
+
+def _not_chosen(request: Request) -> Exception:
+    """A browser is shown the choice of organisations; everything else is told how to choose."""
+    return _sent(request, "/organisations/switch", CHOOSE) or Forbidden(CHOOSE)
+
+
+def _sent(request: Request, door: str, why: str) -> Exception | None:
+    """To a page and back from there; None for what is no browser's look at a page."""
     wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
     if not wants_page or request.url.path.startswith("/v1"):
-        return Unauthenticated(SIGN_IN)
+        return None
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    return HTTPException(303, detail=SIGN_IN, headers={"Location": f"/signin?next={quote(here, safe='')}"})
+    return HTTPException(303, detail=why, headers={"Location": f"{door}?next={quote(here, safe='')}"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import unicodedata
 from functools import cache
 
 from argon2 import PasswordHasher
@@ -15,6 +16,10 @@ PASSWORD_MIN, PASSWORD_MAX = 10, 200
 
 # RFC 9106's second recommended option, with the memory OWASP advises for servers that many sign in to at once.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+
+
+class WeakPassword(Unprocessable):
+    """`extra["reason"]`: length, common, simple or context."""
 
 
 def new_token() -> str:
@@ -38,18 +43,35 @@ def code_digest(code: str) -> bytes:
     return digest("".join(code.split()).replace("-", "").upper())
 
 
+def normal(password: str) -> str:
+    """However a keyboard composes a sign, it is the same password (NIST SP 800-63B-4 §3.1.1.2)."""
+    return unicodedata.normalize("NFKC", password)
+
+
 def hash_password(password: str) -> str:
-    if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
-        raise Unprocessable(f"A password has {PASSWORD_MIN} to {PASSWORD_MAX} characters. Choose a longer one.")
-    return _hasher.hash(password)
+    if not PASSWORD_MIN <= len(normal(password)) <= PASSWORD_MAX:
+        raise WeakPassword(
+            f"A password has {PASSWORD_MIN} to {PASSWORD_MAX} characters. Choose a longer one.", reason="length"
+        )
+    return _hasher.hash(normal(password))
 
 
 def verify_password(password_hash: str | None, password: str) -> bool:
     """Takes the same time for an account that does not exist (`None`) as for a wrong password."""
+    # Hashes made before passwords were normalised hold what was typed then.
+    return any(_verifies(password_hash, form) for form in dict.fromkeys((normal(password), password)))
+
+
+def _verifies(password_hash: str | None, password: str) -> bool:
     try:
         return _hasher.verify(password_hash or _nobody(), password) and password_hash is not None
     except (VerificationError, InvalidHashError):
         return False
+
+
+def renewed(password_hash: str, password: str) -> str | None:
+    """A hash of the right password by today's parameters, where `password_hash` has older ones."""
+    return _hasher.hash(normal(password)) if _hasher.check_needs_rehash(password_hash) else None
 
 
 @cache

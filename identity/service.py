@@ -12,6 +12,7 @@ from hub.database import Tenancy, set_tenancy
 from hub.errors import Conflict, Unprocessable
 from hub.settings import settings
 from identity import links
+from identity.audit.service import record
 from identity.models import Membership, Person
 from identity.people.schemas import PersonIn
 from identity.people.service import add_person
@@ -43,6 +44,17 @@ def _admin(session: Session, organisation_id: UUID, given: PersonIn) -> UUID:
     if earlier is not None:
         return earlier
     person_id = add_person(session, organisation_id, given)
-    session.add(Membership(organisation_id=organisation_id, person_id=person_id, scopes=scopes_of(["admin"])))
+    scopes = scopes_of(["admin"])
+    session.add(Membership(organisation_id=organisation_id, person_id=person_id, scopes=scopes))
     session.flush()
+    record(
+        session,
+        "membership_made",
+        organisations=[organisation_id],
+        object_kind="person",
+        object_id=person_id,
+        organisation=organisation_id,
+        roles=["admin"],
+        granted=scopes,
+    )
     return person_id

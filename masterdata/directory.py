@@ -105,7 +105,8 @@ def _open(request: Request, me: Principal) -> Frame:
 
 
 _FEEDS = text("""
-    select read_through, sla_seconds, held_batch_id is not null as is_held from coverage order by system_id, name""")
+    select read_through, sla_seconds, held_batch_id is not null as is_held from coverage
+    where organisation_id <> all ((select closed_organisations())::uuid[]) order by system_id, name""")
 _COUNTS = text("""
     select (select count(*) from batch where state = 'held') as held,
            (select count(*) from (select from quarantine where state = 'open' limit 1000) q) as quarantined""")

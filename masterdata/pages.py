@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from masterdata.disclosure import pages as disclosure
 from masterdata.golden import pages as golden
 from masterdata.intake import pages as intake
 from masterdata.lake import pages as lake
@@ -12,5 +13,5 @@ from masterdata.materials import pages as materials
 from masterdata.reports import pages as reports
 
 router = APIRouter(include_in_schema=False)
-for part in (golden, landscape, intake, lake, reports, materials):
+for part in (golden, landscape, intake, lake, reports, materials, disclosure):
     router.include_router(part.router)

@@ -30,6 +30,18 @@ STOCKS: Final[dict[str, Pair]] = {
     "negative": ("有负数", "negative"),
     "apart": ("缺换算，单列", "without factor"),
 }
+LEVELS: Final[dict[str, Pair]] = {
+    "full": ("准确数量，到库位", "exact, by place"),
+    "banded": ("只给数量档", "a band only"),
+    "yes_no": ("只说有无", "yes or no"),
+    "hidden": ("不具名", "holder not named"),
+    "none": ("不公开", "nothing"),
+}
+PARTNERS: Final[dict[str, Pair]] = {
+    "subsidiary": ("兄弟厂", "sister plants"),
+    "supplier": ("供应商", "suppliers"),
+    "carrier": ("承运商", "carriers"),
+}
 STREAMS: Final[dict[str, Pair]] = {
     "materials": ("物料", "materials"),
     "material_units": ("物料单位", "material units"),
@@ -198,7 +210,7 @@ TABLES: Final = {
     "reasons": REASONS, "checks": CHECKS, "matched": MATCHED, "kpis": KPIS, "attributes": ATTRIBUTES,
     "steps": STEPS, "build_states": BUILD_STATES, "build_reasons": BUILD_REASONS, "check_kinds": CHECK_KINDS,
     "fields": FIELDS, "reports": REPORTS, "report_states": REPORT_STATES, "layers": LAYERS, "metrics": METRICS,
-    "ages": AGES,
+    "ages": AGES, "levels": LEVELS, "partners": PARTNERS,
 }  # fmt: skip
 
 

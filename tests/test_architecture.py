@@ -147,8 +147,12 @@ def test_migrations_form_one_line_in_order() -> None:
 
 def test_every_write_of_the_reference_honours_idempotency_keys(app: Any) -> None:
     # Events and uploads carry their batch's id; codes and passwords are not kept, not even as a digest.
-    own = {"post_events", "create_agent", "renew_code", "change_password"}
-    own |= {"create_client", "renew_secret", "create_registration"}
+    codes = {"create_agent", "renew_code", "create_invitation", "resend_invitation", "start_merge", "create_scim_token"}
+    codes |= {"create_client", "renew_secret", "create_registration"}
+    codes |= {"begin_totp", "confirm_totp", "make_recovery_codes", "confirm"}
+    # A challenge is answered once, by itself.
+    challenges = {"begin_passkey", "add_passkey", "begin_passkey_step_up", "confirm_by_passkey"}
+    own = {"post_events", "change_password", "request_email"} | codes | challenges
     plain = [
         route.name
         for route in _routes(app)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from hub.cli import admin, bench, build, care, demo, lake, serve
+from hub.cli import admin, audit, bench, build, care, demo, lake, serve
 
 app = typer.Typer(
     name="hub",
@@ -29,4 +29,5 @@ app.command("doctor")(care.doctor)
 app.command("backup")(care.backup)
 app.command("restore")(care.restore)
 app.add_typer(admin.app, name="admin")
+app.add_typer(audit.app, name="audit")
 app.add_typer(lake.app, name="lake")

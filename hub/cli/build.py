@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -58,7 +58,9 @@ def sql(
 
     with plainly(), _engine() as engine, reading.asked(engine, query, organisation or ()) as found:
         if to is not None:
-            out.print(f"{reading.write(found, to):,} rows in {to}")
+            rows = reading.write(found, to)
+            _tell(engine, organisation or (), rows)
+            out.print(f"{rows:,} rows in {to}")
             return
         table = Table(*found.schema.names)
         for row in reading.first(found, ROWS_SHOWN):
@@ -82,7 +84,18 @@ def report(
     with plainly(), _engine() as engine:
         readable = reading.organisations_of(engine, organisation or ())
         with past.golden_as_of(engine, readable, past.Question(*instants)) as found:
-            out.print(f"{reading.write(found, to):,} rows in {to}")
+            rows = reading.write(found, to)
+            _tell(engine, organisation or (), rows)
+            out.print(f"{rows:,} rows in {to}")
+
+
+def _tell(engine: Engine, keys: Sequence[str], rows: int) -> None:
+    """Every organisation whose rows may stand in the file learns of it."""
+    from identity.audit.service import record
+    from masterdata.golden.export import organisations_in
+
+    with unit_of_work(engine, Tenancy(tuple(organisations(engine)))) as session:
+        record(session, "lake_exported", organisations=organisations_in(session, keys), rows=rows)
 
 
 def answer(organisation: UUID, report: UUID) -> None:

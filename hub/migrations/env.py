@@ -14,6 +14,14 @@ MODELS = (
     "hub.models",
     "identity.models",
     "identity.oauth.models",
+    "identity.audit.models",
+    "identity.invitations.models",
+    "identity.organisations.models",
+    "identity.partners.models",
+    "identity.people.models",
+    "identity.strong.models",
+    "identity.federation.models",
+    "identity.scim.models",
     "masterdata.landscape.models",
     "masterdata.intake.models",
     "masterdata.ledger.models",
@@ -21,6 +29,7 @@ MODELS = (
     "masterdata.golden.models",
     "masterdata.lake.models",
     "masterdata.reports.models",
+    "masterdata.disclosure.models",
 )
 
 for name in MODELS:

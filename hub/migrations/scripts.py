@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -13,10 +14,11 @@ FOLDER = Path(__file__).parent
 FUNCTION = re.compile(r"create function (\w+)\(", re.IGNORECASE)
 
 
-def run_script(name: str) -> None:
-    """Run `sql/<name>.sql`, several statements at once; percent signs and colons in it are no placeholders."""
+def run_script(name: str, change: Callable[[str], str] = str) -> None:
+    """Run `sql/<name>.sql` (as `change` makes it), several statements at once; percent signs and colons in it are no
+    placeholders."""
     cursor = op.get_bind().connection.cursor()
-    cursor.execute(_read(name))
+    cursor.execute(change(_read(name)))
     cursor.close()
 
 

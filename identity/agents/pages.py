@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from hub.errors import Unprocessable
 from hub.pages import render
 from hub.web import SessionDep
-from identity.access import CanReadFeeds, CanWriteSystems
+from identity.access import CanReadFeeds, CanWriteSystems, RecentSignIn
 from identity.agents import service
 from identity.agents.router import shown
 from identity.agents.schemas import AgentIn, AgentPatch
@@ -46,7 +46,7 @@ def _agents(
     )
 
 
-@router.post("/agents")
+@router.post("/agents", dependencies=[RecentSignIn])
 def create(
     request: Request, session: SessionDep, me: CanWriteSystems, name: Field = "", grants: Annotated[str, Form()] = ""
 ) -> Response:
@@ -61,7 +61,7 @@ def create(
     return _agents(request, session, me, code, error)
 
 
-@router.post("/agents/{agent_id}")
+@router.post("/agents/{agent_id}", dependencies=[RecentSignIn])
 def change(request: Request, session: SessionDep, me: CanWriteSystems, agent_id: UUID, action: Field = "") -> Response:
     """`action` is the button: code, disable or enable."""
     if action == "code":

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from hub.paging import Page, PagingDep, cut
 from hub.web import OpenSessionDep, Router, SessionDep
-from identity.access import CanReadFeeds, CanWriteBatches, CanWriteSystems
+from identity.access import CanReadFeeds, CanWriteBatches, CanWriteSystems, RecentSignIn
 from identity.agents import service
 from identity.agents.schemas import (
     AgentIn,
@@ -39,7 +39,7 @@ def list_agents(session: SessionDep, _: CanReadFeeds, page: PagingDep) -> Page[A
     return Page(items=shown(session, agents), next=after)
 
 
-@secret.post("", response_model=CodeOut, status_code=201)
+@secret.post("", response_model=CodeOut, status_code=201, dependencies=[RecentSignIn])
 def create_agent(given: AgentIn, session: SessionDep, me: CanWriteSystems) -> service.Code:
     """A new agent; the answer holds the code that enrols it, once."""
     return service.create_agent(session, me, given)
@@ -82,7 +82,7 @@ def change_agent(agent_id: UUID, given: AgentPatch, session: SessionDep, me: Can
     return shown(session, [service.change_agent(session, me, agent_id, given)])[0]
 
 
-@secret.post("/{agent_id}/code", response_model=CodeOut, status_code=201)
+@secret.post("/{agent_id}/code", response_model=CodeOut, status_code=201, dependencies=[RecentSignIn])
 def renew_code(agent_id: UUID, session: SessionDep, me: CanWriteSystems) -> service.Code:
     """A new one-time code, for a new machine or a lost key."""
     return service.renew_code(session, me, agent_id)

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import structlog
 from sqlalchemy import delete, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -20,13 +19,12 @@ from hub.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from hub.models import Organisation
 from identity.agent_tokens import LIFETIME_MAX, SKEW
 from identity.agents.schemas import AgentIn, AgentPatch, Enrolment, Grant, Jwk
+from identity.audit.service import Someone, record
 from identity.models import Agent, AgentGrant, AgentNonce
 from identity.principal import Principal, act_for, agents
 from identity.secrets import code_digest, new_code
 
 CODE_LIFETIME = timedelta(days=1)
-
-log = structlog.get_logger(__name__)
 
 
 class Code(NamedTuple):
@@ -72,6 +70,7 @@ def create_agent(session: Session, caller: Principal, given: AgentIn) -> Code:
     agent = Agent(id=new_id(), organisation_id=organisation_id, name=given.name)
     session.add(agent)
     session.flush()
+    _tell(session, "agent_made", caller, agent)
     _set_grants(session, caller, agent, given.grants)
     return _issue_code(session, caller, agent)
 
@@ -86,7 +85,7 @@ def _issue_code(session: Session, caller: Principal, agent: Agent) -> Code:
     code, expires_at = new_code(), datetime.now(UTC) + CODE_LIFETIME
     agent.enrol_hash, agent.enrol_expires_at = code_digest(code), expires_at
     session.flush()
-    log.info("agent_code_made", agent=str(agent.id), by=str(caller.id))
+    _tell(session, "agent_code_made", caller, agent)
     return Code(agent.id, code, expires_at)
 
 
@@ -96,11 +95,16 @@ def change_agent(session: Session, caller: Principal, agent_id: UUID, given: Age
     if given.is_disabled is not None:
         agent.disabled_at = datetime.now(UTC) if given.is_disabled else None
         session.flush()
+        _tell(session, "agent_disabled" if given.is_disabled else "agent_enabled", caller, agent)
     if given.grants is not None:
         _set_grants(session, caller, agent, given.grants)
     agents.clear()
-    log.info("agent_changed", agent=str(agent.id), by=str(caller.id))
     return agent
+
+
+def _tell(session: Session, action: str, caller: Principal, agent: Agent, *others: UUID, **detail: Any) -> None:
+    concerned = [agent.organisation_id, *others]
+    record(session, action, actor=caller, organisations=concerned, object_kind="agent", object_id=agent.id, **detail)
 
 
 def _set_grants(session: Session, caller: Principal, agent: Agent, grants: Sequence[Grant]) -> None:
@@ -114,6 +118,8 @@ def _set_grants(session: Session, caller: Principal, agent: Agent, grants: Seque
             session.execute(insert(AgentGrant).values(**key))
         else:
             session.execute(delete(AgentGrant).filter_by(**key))
+        action = "agent_grant_made" if (organisation_id, system) in wanted else "agent_grant_ended"
+        _tell(session, action, caller, agent, organisation_id, organisation=organisation_id, system=system)
     act_for(session, caller, agent.organisation_id)
 
 
@@ -129,8 +135,9 @@ def enrol(session: Session, given: Enrolment) -> UUID:
         text("select granted from identity_agent(:id)"), {"id": row.agent_id}
     ).scalar_one()
     set_tenancy(session, Tenancy(readable=tuple(granted), person=row.agent_id))
-    log.info("agent_enrolled", agent=str(row.agent_id))
     agent_id: UUID = row.agent_id
+    itself = Someone("agent", agent_id, row.organisation_id)
+    record(session, "agent_enrolled", actor=itself, object_kind="agent", object_id=agent_id)
     return agent_id
 
 
@@ -157,10 +164,11 @@ def rotate_key(session: Session, caller: Principal, given: Jwk) -> None:
     spent = insert(AgentNonce).values(agent_id=caller.id, jti=caller.token_id[:200], expires_at=ends)
     if session.scalar(spent.on_conflict_do_nothing().returning(AgentNonce.jti)) is None:
         raise Conflict("This token has changed the key already. Sign a new one.")
-    get_agent(session, caller.id).public_jwk = key
+    agent = get_agent(session, caller.id)
+    agent.public_jwk = key
     session.flush()
     agents.clear()
-    log.info("agent_key_rotated", agent=str(caller.id))
+    _tell(session, "agent_key_rotated", caller, agent)
 
 
 def report_health(session: Session, agent_id: UUID, health: dict[str, Any]) -> None:

@@ -19,13 +19,12 @@ from authlib.oidc.core.errors import (
     InteractionRequiredError,
     LoginRequiredError,
 )
-from sqlalchemy import Row, select
+from sqlalchemy import Row, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from hub.database import Tenancy, set_tenancy
 from hub.errors import NotFound
-from identity.models import LoginSession
 from identity.oauth import tokens
 from identity.oauth.clients import KnownClient
 from identity.oauth.grants import chosen_organisation, new_grant
@@ -34,7 +33,16 @@ from identity.oauth.server import Pairs
 from identity.principal import Principal
 from identity.sessions.service import list_own_organisations
 
+_NEVER = datetime.fromtimestamp(0, UTC)
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
+# What a client that asked without a word to the person is told instead.
+SILENT: dict[str, type[OAuth2Error]] = {
+    "sign_in": LoginRequiredError,
+    "select": AccountSelectionRequiredError,
+    "enrol": InteractionRequiredError,
+    "consent": ConsentRequiredError,
+}
+_UNMET = text("select identity_unmet(:organisation, :amr)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,7 @@ def with_issuer(location: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What comes next: `kind` is redirect (to `to`), sign_in, select or consent."""
+    """What comes next: `kind` is sign_in (then `to`), enrol (the policy asks for more), select, consent or granted."""
 
     kind: str
     to: str = ""
@@ -98,11 +106,16 @@ def check(asked: Asked, pairs: Pairs) -> None:
 
 
 def decide(session: Session, asked: Asked, me: Principal | None) -> Step:
-    """Raises OAuth2Error where the client is told no."""
-    silent = "none" in asked.prompts
-    if me is None or _must_sign_in_again(session, asked, me):
-        if silent:
-            raise LoginRequiredError()
+    """Raises OAuth2Error where the client is told no; with prompt=none also where the person would have to do something
+    first (OpenID Connect Core §3.1.2.6)."""
+    step = _step(session, asked, me)
+    if "none" in asked.prompts and step.kind in SILENT:
+        raise SILENT[step.kind]()
+    return step
+
+
+def _step(session: Session, asked: Asked, me: Principal | None) -> Step:
+    if me is None or _must_sign_in_again(asked, me):
         prompts = " ".join(sorted(asked.prompts - {"login"}))
         return Step("sign_in", asked.again(prompt=prompts, max_age=""))
     served = [one for one in list_own_organisations(session) if one.id in asked.client.readable]
@@ -110,26 +123,21 @@ def decide(session: Session, asked: Asked, me: Principal | None) -> Step:
         raise AccessDeniedError()
     chosen = _chosen(session, asked, me, served)
     if chosen is None:
-        if silent:
-            raise AccountSelectionRequiredError() if len(served) > 1 else InteractionRequiredError()
         return Step("select", organisations=served)
-    if _must_agree(session, asked, me, chosen.id):
-        if silent:
-            raise ConsentRequiredError()
-        return Step("consent", organisation=chosen)
-    return Step("granted", organisation=chosen)
+    if session.scalar(_UNMET, {"organisation": chosen.id, "amr": list(me.amr)}):
+        return Step("enrol")
+    return Step("consent" if _must_agree(session, asked, me, chosen.id) else "granted", organisation=chosen)
 
 
-def _must_sign_in_again(session: Session, asked: Asked, me: Principal) -> bool:
+def _must_sign_in_again(asked: Asked, me: Principal) -> bool:
     if "login" in asked.prompts:
         return True
     given = asked.given.get("max_age")
-    return given is not None and signed_in_at(session, me).timestamp() < time.time() - int(given)
+    return given is not None and signed_in_at(me).timestamp() < time.time() - int(given)
 
 
-def signed_in_at(session: Session, me: Principal) -> datetime:
-    found = session.scalar(select(LoginSession.created_at).where(LoginSession.id == me.session_id))
-    return found or datetime.fromtimestamp(0, UTC)
+def signed_in_at(me: Principal) -> datetime:
+    return max(at for at in (me.authenticated_at, me.stepped_up_at, _NEVER) if at is not None)
 
 
 def _chosen(session: Session, asked: Asked, me: Principal, served: Sequence[Row[Any]]) -> Row[Any] | None:
@@ -172,8 +180,8 @@ def grant(session: Session, asked: Asked, me: Principal, organisation_id: UUID) 
         asked.client.id,
         asked.scopes,
         session_id=me.session_id,
-        authenticated_at=signed_in_at(session, me),
-        amr=["pwd"],
+        authenticated_at=signed_in_at(me),
+        amr=list(me.amr),
     )
     session.add(made)
     session.flush()

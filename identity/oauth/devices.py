@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import structlog
 from sqlalchemy import text
@@ -66,8 +65,8 @@ def decide(session: Session, me: Principal, code: str, organisation: str) -> Non
             waiting.client.id,
             waiting.scopes,
             session_id=me.session_id,
-            authenticated_at=signed_in_at(session, me) if me.session_id else datetime.now(UTC),
-            amr=["pwd"],
+            authenticated_at=signed_in_at(me),
+            amr=list(me.amr),
         )
         session.add(made)
         session.flush()

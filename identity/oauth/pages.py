@@ -19,7 +19,7 @@ from hub.middleware import content_security
 from hub.pages import render
 from hub.web import OpenSessionDep, SessionDep
 from identity.access import CanChangeOwnSettings
-from identity.forms import attempt, own_address
+from identity.forms import attempt, own
 from identity.oauth import authorize as deciding
 from identity.oauth import devices
 from identity.oauth.authorize import Asked, Step
@@ -58,6 +58,8 @@ def authorize_page(request: Request, session: OpenSessionDep, pairs: QueryPairs)
         return _to(asked.refused(error))
     if step.kind == "sign_in" or me is None:
         return _to(f"/signin?next={quote(step.to, safe='')}")
+    if step.kind == "enrol":
+        return _to("/account/security")
     if step.kind == "granted" and step.organisation is not None:
         return _granted(request, server, asked, me, step.organisation)
     return _page(request, asked, me, step)
@@ -157,7 +159,7 @@ def _to(address: str) -> RedirectResponse:
 @router.get("/continue")
 def continue_page(request: Request, next: str = "/") -> Response:
     """A form may not lead to another site (CSP form-action), a page that follows it may: this one goes on by itself."""
-    answer = render(request, "continue.html", next=own_address(next))
+    answer = render(request, "continue.html", next=own(next))
     answer.headers.update(QUIET)
     return answer
 

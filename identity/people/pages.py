@@ -1,4 +1,4 @@
-"""Pages: the organisations and their people, switching the acting one, and mail that nobody has sent."""
+"""Pages: the organisations and their people, and mail that nobody has sent."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from sqlalchemy.orm import Session
 from hub import mailer
 from hub.pages import render
 from hub.web import SessionDep
-from identity.access import CanChangeOwnSettings, CanReadPeople, CanWritePeople
-from identity.forms import attempt, go
+from identity.access import CanReadPeople, CanWritePeople, RecentSignIn
+from identity.forms import attempt, filled, go
 from identity.organisations import service as organisations
 from identity.organisations.schemas import OrganisationIn
 from identity.people import service
-from identity.people.schemas import PersonIn, PersonPatch
+from identity.people.schemas import PersonPatch
 from identity.principal import Principal
-from identity.scopes import ROLES
-from identity.sessions import service as sessions
+from identity.scopes import TEMPLATE
+from identity.strong.administration import reset_factors
 
 router = APIRouter(include_in_schema=False)
 
@@ -33,46 +33,29 @@ def people_page(request: Request, session: SessionDep, me: CanReadPeople, of: UU
 
 
 def _people(request: Request, session: Session, me: Principal, of: UUID | None = None, error: str = "") -> Response:
+    chosen = organisations.get_organisation(session, of or me.organisation_id)
     return render(
         request,
         "people.html",
         status=422 if error else 200,
         me=me,
         organisations=organisations.list_organisations(session),
-        chosen=of or me.organisation_id,
-        members=[m.out for m in service.list_members(session, of or me.organisation_id, limit=PAGE)],
-        roles=list(ROLES),
+        chosen=chosen.id,
+        members=[m.out for m in service.list_members(session, chosen.id, limit=PAGE)],
+        roles=list(TEMPLATE[chosen.kind]),
         error=error,
     )
 
 
-class Invitation(BaseModel):
-    """The form; PersonIn judges it."""
-
-    organisation_id: UUID
-    email: str = ""
-    name: str = ""
-    roles: list[str] = []
-    locale: str = "zh"
-
-
-@router.post("/people")
-def invite(request: Request, session: SessionDep, me: CanWritePeople, form: Annotated[Invitation, Form()]) -> Response:
-    person = form.model_dump()
-    _, error = attempt(session, me, lambda: service.create_person(session, me, PersonIn.model_validate(person)))
-    of = form.organisation_id
-    return _people(request, session, me, of, error) if error else go(f"/people?of={of}")
-
-
 class Change(BaseModel):
-    """`action` is the button: roles, disable, enable, reset or remove."""
+    """`action` is the button: roles, suspend, resume, disable, enable, reset, factors, erase or remove."""
 
     organisation_id: UUID
     action: str = ""
     roles: list[str] = []
 
 
-@router.post("/people/{person_id}")
+@router.post("/people/{person_id}", dependencies=[RecentSignIn])
 def change(
     request: Request, session: SessionDep, me: CanWritePeople, person_id: UUID, form: Annotated[Change, Form()]
 ) -> Response:
@@ -83,41 +66,53 @@ def change(
     return go("/outbox" if form.action == "reset" else f"/people?of={of}")
 
 
+# Buttons that change the account or the membership: the field of PersonPatch and its value.
+PATCHES = {
+    "suspend": {"is_suspended": True},
+    "resume": {"is_suspended": False},
+    "disable": {"is_disabled": True},
+    "enable": {"is_disabled": False},
+}
+
+
 def _change(session: Session, me: Principal, person_id: UUID, form: Change) -> None:
-    patch: dict[str, object] = {"organisation_id": form.organisation_id}
+    of = form.organisation_id
     match form.action:
         case "reset":
-            service.send_reset(session, me, form.organisation_id, person_id)
+            service.send_reset(session, me, of, person_id)
+        case "factors":
+            reset_factors(session, me, of, person_id)
         case "remove":
-            service.remove_member(session, me, form.organisation_id, person_id)
-        case "roles":
-            patch["roles"] = form.roles
-        case "disable" | "enable":
-            patch["is_disabled"] = form.action == "disable"
-    if len(patch) > 1:
-        service.change_person(session, me, person_id, PersonPatch.model_validate(patch))
+            service.remove_member(session, me, of, person_id)
+        case "erase":
+            service.erase_person(session, me, person_id)
+        case action:
+            patch = {"roles": form.roles} if action == "roles" else PATCHES.get(action, {})
+            given = PersonPatch.model_validate({"organisation_id": of} | patch)
+            service.change_person(session, me, person_id, given)
+
+
+class NewOrganisation(BaseModel):
+    """OrganisationIn judges it."""
+
+    key: str = ""
+    kind: str = ""
+    name_zh: str = ""
+    name_en: str = ""
+    seal: str = ""
+    letter: str = ""
+    parent_id: str = ""
 
 
 @router.post("/organisations")
 def create_organisation(
-    request: Request, session: SessionDep, me: CanWritePeople, form: Annotated[dict[str, str], Form()]
+    request: Request, session: SessionDep, me: CanWritePeople, form: Annotated[NewOrganisation, Form()]
 ) -> Response:
-    given = {name: form[name] for name in OrganisationIn.model_fields if form.get(name)}
+    given = filled(**form.model_dump())
     _, error = attempt(
         session, me, lambda: organisations.create_organisation(session, me, OrganisationIn.model_validate(given))
     )
     return _people(request, session, me, None, error) if error else go("/people")
-
-
-@router.get("/organisations/switch")
-def switch_page(request: Request, session: SessionDep, me: CanChangeOwnSettings) -> Response:
-    return render(request, "switch.html", me=me, organisations=sessions.list_own_organisations(session))
-
-
-@router.post("/organisations/switch")
-def switch(session: SessionDep, me: CanChangeOwnSettings, organisation_id: Annotated[UUID, Form()]) -> Response:
-    sessions.act_for_organisation(session, me, organisation_id)
-    return go("/")
 
 
 @router.get("/outbox")

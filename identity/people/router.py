@@ -9,9 +9,9 @@ from fastapi import Query
 
 from hub.paging import Page, PagingDep, cut
 from hub.web import Router, SessionDep
-from identity.access import CanReadPeople, CanWritePeople
+from identity.access import CanReadPeople, CanWritePeople, RecentSignIn
 from identity.people import service
-from identity.people.schemas import MemberOut, PersonIn, PersonPatch
+from identity.people.schemas import MemberOut, PersonPatch
 
 router = Router(prefix="/v1/people", tags=["people"])
 
@@ -28,21 +28,15 @@ def list_people(
     return Page(items=[m.out for m in members], next=after)
 
 
-@router.post("", response_model=MemberOut, status_code=201)
-def create_person(given: PersonIn, session: SessionDep, me: CanWritePeople) -> MemberOut:
-    """Invite a person: a link to set a password goes out by mail, or onto the outbox page."""
-    return service.create_person(session, me, given).out
-
-
 @router.get("/{person_id}", response_model=MemberOut)
 def get_person(person_id: UUID, session: SessionDep, me: CanReadPeople, organisation_id: Of = None) -> MemberOut:
     """One person as a member of an organisation."""
     return service.get_member(session, organisation_id or me.organisation_id, person_id).out
 
 
-@router.patch("/{person_id}", response_model=MemberOut)
+@router.patch("/{person_id}", response_model=MemberOut, dependencies=[RecentSignIn])
 def change_person(person_id: UUID, given: PersonPatch, session: SessionDep, me: CanWritePeople) -> MemberOut:
-    """Change roles, or disable and enable the account."""
+    """Change roles, suspend the membership, or disable the account; and back."""
     return service.change_person(session, me, person_id, given).out
 
 
@@ -50,6 +44,12 @@ def change_person(person_id: UUID, given: PersonPatch, session: SessionDep, me: 
 def remove_person(person_id: UUID, session: SessionDep, me: CanWritePeople, organisation_id: Of = None) -> None:
     """End a membership."""
     service.remove_member(session, me, organisation_id, person_id)
+
+
+@router.post("/{person_id}/erasure", status_code=204)
+def erase_person(person_id: UUID, session: SessionDep, me: CanWritePeople) -> None:
+    """Forget who the person is, for good: name and e-mail become a pseudonym, memberships, sessions and factors go."""
+    service.erase_person(session, me, person_id)
 
 
 @router.post("/{person_id}/password-reset", status_code=202)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from fastapi import APIRouter, BackgroundTasks, Depends, Request, Response
+from fastapi.responses import JSONResponse
 
 from hub.errors import Forbidden
 from hub.settings import settings
 from hub.web import OpenSessionDep, Router, SessionDep
 from identity import links
-from identity.access import CanChangeOwnSettings, SignedIn
+from identity.access import CanChangeOwnSettings, RecentSignIn, SignedIn
 from identity.principal import COOKIE, Principal
 from identity.sessions import service
 from identity.sessions.schemas import (
@@ -26,6 +28,9 @@ from identity.sessions.schemas import (
     SignIn,
 )
 from identity.sessions.service import Browser, Opened
+from identity.strong import devices, signin, step_up
+from identity.strong.schemas import PendingOut
+from identity.strong.signin import PENDING_SECONDS, Pending
 
 
 def same_origin(request: Request) -> None:
@@ -38,33 +43,58 @@ def same_origin(request: Request) -> None:
 
 
 def browser_of(request: Request) -> Browser:
-    return Browser(request.client.host if request.client else "", request.headers.get("user-agent", ""))
+    held = devices.read(request.cookies.get(devices.COOKIE, ""))
+    return Browser(request.client.host if request.client else "", request.headers.get("user-agent", ""), held)
 
 
-def set_cookie(request: Request, response: Response, opened: Opened) -> None:
+def set_cookie(request: Request, response: Response, entered: Opened | Pending) -> None:
+    """Of a session and its device, or of a sign-in that waits for its second factor."""
+    if isinstance(entered, Pending):
+        keep(request, response, PENDING_COOKIE, entered.token, PENDING_SECONDS)
+        return
+    keep(request, response, COOKIE, entered.token, settings().session_days * 86_400)
+    if entered.device:
+        held = devices.written(request.cookies.get(devices.COOKIE, ""), entered.device)
+        keep(request, response, devices.COOKIE, held, devices.DAYS * 86_400)
+    if PENDING_COOKIE in request.cookies:
+        response.delete_cookie(PENDING_COOKIE, path="/")
+
+
+def keep(request: Request, response: Response, name: str, value: str, seconds: int) -> None:
     is_secure = request.url.scheme == "https" or settings().public_url.startswith("https:")
-    age = settings().session_days * 86_400
-    response.set_cookie(COOKIE, opened.token, max_age=age, path="/", secure=is_secure, httponly=True, samesite="lax")
+    response.set_cookie(name, value, max_age=seconds, path="/", secure=is_secure, httponly=True, samesite="lax")
 
 
 OwnPage = Depends(same_origin)
+PENDING_COOKIE = "hub_pending"
+SECOND_FACTOR: dict[int | str, dict[str, Any]] = {
+    202: {"model": PendingOut, "description": "a second factor is missing: /v1/session/second-factor or a passkey"}
+}
 router = Router(tags=["identity"])
 # Not idempotent: the digest of a request that holds a password must not be kept.
 secret = APIRouter(tags=["identity"])
 
 
-@router.post("/v1/session", response_model=SignedInOut, status_code=201, dependencies=[OwnPage])
-def sign_in(given: SignIn, request: Request, response: Response, session: OpenSessionDep) -> SignedInOut:
+@router.post(
+    "/v1/session", response_model=SignedInOut, status_code=201, responses=SECOND_FACTOR, dependencies=[OwnPage]
+)
+def sign_in(given: SignIn, request: Request, response: Response, session: OpenSessionDep) -> Any:
     """Sign in with e-mail and password."""
     new_session = request.app.state.new_session
     browser = browser_of(request)
-    opened = service.sign_in(session, new_session, email=given.email, password=given.password, browser=browser)
-    return _opened(request, response, opened)
+    entered = signin.sign_in(session, new_session, email=given.email, password=given.password, browser=browser)
+    return answer(request, response, entered)
 
 
-def _opened(request: Request, response: Response, opened: Opened) -> SignedInOut:
-    set_cookie(request, response, opened)
-    return SignedInOut(session_id=opened.session_id, csrf_token=opened.csrf, expires_at=opened.expires_at)
+def answer(request: Request, response: Response, entered: Opened | Pending) -> SignedInOut | Response:
+    """201 with the session, or 202 with what is needed next; cookies of either."""
+    if isinstance(entered, Opened):
+        set_cookie(request, response, entered)
+        return SignedInOut(session_id=entered.session_id, csrf_token=entered.csrf, expires_at=entered.expires_at)
+    pending = PendingOut.model_validate(entered, from_attributes=True)
+    waiting = JSONResponse(pending.model_dump(mode="json"), 202)
+    set_cookie(request, waiting, entered)
+    return waiting
 
 
 @router.delete("/v1/session", status_code=204)
@@ -106,10 +136,11 @@ def change_settings(given: SettingsPatch, session: SessionDep, me: CanChangeOwnS
     service.change_settings(session, me.id, given)
 
 
-@secret.put("/v1/me/password", status_code=204)
-def change_password(given: PasswordChange, session: SessionDep, me: CanChangeOwnSettings) -> None:
+@secret.put("/v1/me/password", status_code=204, dependencies=[RecentSignIn])
+def change_password(given: PasswordChange, request: Request, session: SessionDep, me: CanChangeOwnSettings) -> None:
     """Change one's own password; every other session ends."""
-    service.change_password(session, me, given.current, given.password)
+    step_up.prove_password(session, request.app.state.new_session, me, given.current)
+    service.change_password(session, me, given.password)
 
 
 @router.post("/v1/password-resets", status_code=202, response_class=Response, dependencies=[OwnPage])
@@ -119,7 +150,9 @@ def request_reset(given: ResetRequest, request: Request, after: BackgroundTasks)
     return Response(status_code=202, background=after)
 
 
-@router.post("/v1/passwords", response_model=SignedInOut, status_code=201, dependencies=[OwnPage])
-def set_password(given: PasswordByLink, request: Request, response: Response, session: OpenSessionDep) -> SignedInOut:
+@router.post(
+    "/v1/passwords", response_model=SignedInOut, status_code=201, responses=SECOND_FACTOR, dependencies=[OwnPage]
+)
+def set_password(given: PasswordByLink, request: Request, response: Response, session: OpenSessionDep) -> Any:
     """Set a password by a one-time link, and sign in."""
-    return _opened(request, response, links.redeem(session, given.token, given.password, browser_of(request)))
+    return answer(request, response, links.redeem(session, given.token, given.password, browser_of(request)))

@@ -64,12 +64,15 @@ class MeOut(Out):
     name: str
     email: str
     organisation_id: UUID | None
+    via_id: UUID | None = Field(description="the partner by whose grant one acts for the organisation")
     readable: list[UUID]
     scopes: list[str]
     locale: Locale
     zone: str
     theme: Theme
     density: Density
+    amr: list[str] = Field(description="how the session was authenticated, by RFC 8176")
+    unmet: list[str] = Field(description="what the organisation's sign-in policy misses in this session")
 
 
 class SettingsPatch(In):

@@ -33,18 +33,31 @@ class Door:
     window: int
 
 
-def doors(account: str, address: str, *, is_known: bool) -> tuple[Door, ...]:
-    """Who guesses one password from many addresses meets the second door; it stays open for an address the account
-    has signed in from before. The third meets who tries one password on many accounts."""
-    pair = Door(_digest("pair", account, address), 5, 300)
-    everywhere = Door(_digest("account", account), 20, 3_600)
-    place = Door(_digest("address", address), 100, 300)
-    return (pair, place) if is_known else (pair, everywhere, place)
+def doors(account: str, address: str, device: bytes | None, what: str = "password") -> tuple[Door, ...]:
+    """A device the account has signed in from has doors of its own, which nobody else's tries close. Who guesses one
+    account from many addresses meets the second door: ten tries from its first try on, so at most twenty in any hour.
+    The third meets who tries one password on many accounts."""
+    if device is not None:
+        known = (what, "device", account, device.hex())
+        return Door(_digest(*known), 5, 300), Door(_digest(*known, "hour"), 20, 3_600)
+    pair = Door(_digest(what, "pair", account, address), 5, 300)
+    everywhere = Door(_digest(what, "account", account), 10, 3_600)
+    return pair, everywhere, place(address)
+
+
+def place(address: str) -> Door:
+    """What nobody is named in: an address may knock a hundred times in five minutes."""
+    return Door(_digest("address", address), 100, 300)
 
 
 def reset_doors(account: str, address: str) -> tuple[Door, ...]:
     """Asking for a reset: enough for who mistypes, too little to flood a mailbox."""
     return Door(_digest("reset", account), 3, 3_600), Door(_digest("reset-from", address), 30, 3_600)
+
+
+def provider_doors(address: str) -> tuple[Door, ...]:
+    """Beginning a sign-in at a provider keeps a row each time."""
+    return (Door(_digest("provider", address), 200, 300),)
 
 
 def take(session: Session, tried: tuple[Door, ...]) -> int:
@@ -59,7 +72,7 @@ def take(session: Session, tried: tuple[Door, ...]) -> int:
 
 def refuse(wait: int) -> None:
     if wait:
-        raise TooManyRequests(f"Too many tries. Wait {wait} s, or set a new password by mail.", retry_after=wait)
+        raise TooManyRequests(f"Too many tries. Wait {wait} s and try again.", retry_after=wait)
 
 
 def give_back(session: Session, tried: tuple[Door, ...]) -> None:

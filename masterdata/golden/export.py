@@ -7,13 +7,15 @@ import csv
 import io
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import xlsxwriter
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from masterdata.golden.inventory import list_rows
@@ -37,7 +39,16 @@ NUMERIC = frozenset(
         "age_seconds", "sla_seconds",
     )
 )  # fmt: skip
+_HOLDING = text("""
+    select o.id from organisation o
+    where (cardinality(cast(:keys as text[])) = 0 or o.key = any(cast(:keys as text[])))
+      and exists (select from holding h where h.organisation_id = o.id)""")
 OPTIONS = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+
+
+def organisations_in(session: Session, keys: Sequence[str] = ()) -> Sequence[UUID]:
+    """Whose stock a list holds: of these organisations, or of all the caller may read."""
+    return session.scalars(_HOLDING, {"keys": list(keys)}).all()
 
 
 def rows_of(session: Session, query: InventoryQuery) -> Iterator[tuple[str, ...]]:

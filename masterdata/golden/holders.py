@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from hub.errors import NotFound
 from hub.settings import settings
+from identity.audit.service import note
 from masterdata.golden import past
 from masterdata.golden.ages import RATES, SOURCE_AT, VALUE, age_of, combined
 from masterdata.golden.schemas import (
@@ -19,6 +20,7 @@ from masterdata.golden.schemas import (
     Amount,
     Apart,
     Conversion,
+    Elsewhere,
     Found,
     Hit,
     Holders,
@@ -35,7 +37,8 @@ QUANTITIES = ("on_hand", "available", "reserved", "in_transit", "quality", "bloc
 _GOLDEN = text("""
     select g.id, g.number, g.name_zh, g.name_en, g.class_code, g.unit, g.gtin, g.rule, g.confidence, g.created_at,
            u.decimals, target.number as merged_into,
-           (select true from source_material m where m.golden_id = g.id limit 1) as is_visible
+           coalesce((select true from source_material m where m.golden_id = g.id limit 1),
+                    g.id in (select disclosed_goldens(array[g.id]))) as is_visible
     from golden_material g join unit u on u.code = g.unit
     left join golden_material target on target.id = g.merged_into_id
     where g.number = any(cast(:numbers as text[]))""")
@@ -46,7 +49,7 @@ _HOLDINGS = text(f"""
            s.key as system_key, s.name_zh as system_zh, s.name_en as system_en, m.item_id, m.item_code, m.name, m.rule,
            m.confidence, c.name as coverage, c.sla_seconds, c.held_batch_id, t.on_hand as source_on_hand,
            f.numerator, f.denominator, {SOURCE_AT} as source_at, {VALUE} as worth, r.rate_on
-    from holding h
+    from live_holding h
     join source_material m on m.organisation_id = h.organisation_id and m.id = h.material_id
     join material_stock t on t.organisation_id = h.organisation_id and t.material_id = h.material_id
                          and t.coverage_id = h.coverage_id and t.unit = h.unit
@@ -59,7 +62,7 @@ _HOLDINGS = text(f"""
     where h.golden_id = any(cast(:goldens as bigint[]))
     order by h.golden_id, o.rank, o.key, s.key, m.item_id, c.name, h.unit""")
 
-_SISTERS = text("select * from sister_stock(cast(:goldens as bigint[]))")
+_SISTERS = text("select * from disclosed_stock(cast(:goldens as bigint[]))")
 
 _HITS = text("""
     select g.id, g.number, g.name_zh, g.name_en, g.class_code, f.matched, m.item_id, m.item_code, m.gtin, m.mpn, m.name,
@@ -69,6 +72,12 @@ _HITS = text("""
     join golden_material g on g.id = f.golden_id
     left join source_material m on m.id = f.material_id
     order by f.rank""")
+# For suppliers and carriers: what others disclose to them, named whole.
+_DISCLOSED = text("""
+    select g.id, g.number, g.name_zh, g.name_en, g.class_code, f.matched, null as item_id, null as item_code,
+           null as name
+    from disclosed_find(:text, :limit) with ordinality as f(golden_id, matched, rank)
+    join golden_material g on g.id = f.golden_id order by f.rank""")
 
 
 def search(session: Session, text: str, limit: int = 20) -> list[Hit]:
@@ -115,12 +124,17 @@ def _goldens(session: Session, numbers: Sequence[str]) -> list[Row[Any]]:
 
 
 def _find(session: Session, words: str, limit: int) -> Sequence[Row[Any]]:
-    return session.execute(_HITS, {"text": words, "limit": limit}).all()
+    asked = {"text": words, "limit": limit}
+    found: dict[int, Row[Any]] = {}
+    for query in (_HITS, _DISCLOSED):
+        for row in session.execute(query, asked):
+            found.setdefault(row.id, row)
+    return list(found.values())[:limit]
 
 
 def _hit(row: Row[Any]) -> Hit:
     matched, shown = row.matched, row.name or row.item_code or row.item_id or row.number
-    if matched == "code":
+    if matched == "code" and row.item_id:
         if row.asked and row.asked == row.mpn_key:
             matched, shown = "mpn", row.mpn
         elif row.asked in (row.code_key, row.item_key):
@@ -136,6 +150,7 @@ def _answers(session: Session, goldens: Sequence[Row[Any]]) -> list[Holders]:
     values = {"goldens": ids, "today": settings().today(), "currency": settings().group_currency}
     held = session.execute(_HOLDINGS, values).all() if ids else []
     sisters = session.execute(_SISTERS, {"goldens": ids}).all() if ids else []
+    _tell(session, goldens, sisters)
     return [
         answer(
             golden, [r for r in held if r.golden_id == golden.id], [r for r in sisters if r.golden_id == golden.id], now
@@ -144,10 +159,25 @@ def _answers(session: Session, goldens: Sequence[Row[Any]]) -> list[Holders]:
     ]
 
 
+def _tell(session: Session, goldens: Sequence[Row[Any]], sisters: Sequence[Row[Any]]) -> None:
+    """Whose stock was shown learns who looked at which material."""
+    for golden in goldens:
+        shown = {row.organisation_id for row in sisters if row.golden_id == golden.id}
+        if shown:
+            note(
+                session,
+                "stock_of_another_viewed",
+                organisations=shown,
+                object_kind="golden_material",
+                object_id=golden.number,
+            )
+
+
 def answer(
     golden: Row[Any], held: Sequence[Row[Any]], sisters: Sequence[Row[Any]], now: datetime, moment: Moment = LIVE
 ) -> Holders:
     holdings = [holding_of(row, golden.unit, now) for row in held]
+    others = [sister_of(row, now) for row in sisters]
     return Holders(
         number=golden.number,
         name_zh=golden.name_zh,
@@ -159,8 +189,15 @@ def answer(
         apart=_apart([h.stock for h in holdings if h.is_apart]),
         age=combined([(h.age, abs(h.stock.on_hand)) for h in holdings]),
         holders=holdings,
-        sisters=[_sister(row, now) for row in sisters],
+        sisters=others,
+        elsewhere=elsewhere(others),
     )
+
+
+def elsewhere(others: Sequence[SisterStock]) -> Elsewhere:
+    """What is banded, hidden or in a unit apart is counted, never summed: no difference tells it."""
+    exact = [one.free for one in others if one.free is not None and not one.is_apart]
+    return Elsewhere(sum(exact, Decimal(0)), sum(one.has_some for one in others) - len(exact))
 
 
 def total(unit: str, stocks: Sequence[Stock]) -> Stock:
@@ -218,15 +255,19 @@ def holding_of(row: Row[Any], golden_unit: str, now: datetime) -> Holding:
     )
 
 
-def _sister(row: Row[Any], now: datetime) -> SisterStock:
+def sister_of(row: Row[Any], now: datetime) -> SisterStock:
     return SisterStock(
         organisation=row.key,
         organisation_zh=row.name_zh,
         organisation_en=row.name_en,
         seal=row.seal,
         letter=row.letter,
+        level=row.level,
         place=row.place,
         free=row.free,
+        free_from=row.free_from,
+        free_below=row.free_below,
+        has_some=row.has_some,
         unit=row.unit,
         is_apart=row.is_apart,
         age=age_of(row.source_at, row.sla_seconds, row.is_held, now),

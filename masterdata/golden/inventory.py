@@ -63,7 +63,7 @@ WORST = state_sql("bool_or(c.held_batch_id is not null)", f"max({RATIO})")
 
 def needed_joins(query: InventoryQuery) -> str:
     """Only what filter and key ask for: ranking and totals read every holding."""
-    joins = ["from holding h"]
+    joins = ["from live_holding h"]
     if query.sort == "value":
         joins.append("left join rate r on r.currency = h.currency")
     if query.sort == "age" or query.states:
@@ -147,7 +147,7 @@ _ROW_JSON = members(
                 "currency": token("cast(:currency as text)"),
                 "apart": f"""case when w.is_unrated then (
                     select {array(_UNRATED, "x.currency")}
-                    from (select h.currency, sum(h.value) as amount from holding h
+                    from (select h.currency, sum(h.value) as amount from live_holding h
                           where h.golden_id = w.golden_id and h.currency <> :currency and {{where}}
                             and not exists (select from rate r where r.currency = h.currency)
                           group by h.currency) x) else '[]' end""",
@@ -157,13 +157,13 @@ _ROW_JSON = members(
         ),
         "apart": f"""case when w.is_apart then (
             select {array(_APART, "x.unit")}
-            from (select h.unit, sum(h.on_hand) as on_hand, sum(h.available) as available from holding h
+            from (select h.unit, sum(h.on_hand) as on_hand, sum(h.available) as available from live_holding h
                   where h.golden_id = w.golden_id and h.is_apart and {{where}} group by h.unit) x) else '[]' end""",
         "holders": f"""case when w.parts = w.orgs then w.cells else (
             select {array(_cell("x.json_key", "x.on_hand", "x.is_held", "x.ratio"), "x.rank, x.key", "x.on_hand <> 0")}
             from (select c.json_key, c.rank, c.key, sum(h.on_hand) filter (where not h.is_apart) as on_hand,
                          bool_or(c.held_batch_id is not null) as is_held, max({RATIO}) as ratio
-                  from holding h join place c on c.organisation_id = h.organisation_id and c.id = h.coverage_id
+                  from live_holding h join place c on c.organisation_id = h.organisation_id and c.id = h.coverage_id
                   where h.golden_id = w.golden_id and {{where}} group by c.json_key, c.rank, c.key) x) end""",
         "age": members(
             {
@@ -191,7 +191,7 @@ _DETAIL = f"""
 ),
 held as materialized (
     select h.* from unnest(cast(:ids as bigint[])) as given(id)
-    cross join lateral (select * from holding where golden_id = given.id offset 0) h
+    cross join lateral (select * from live_holding where golden_id = given.id offset 0) h
 ),
 part as materialized (
     select h.*, c.held_batch_id is not null as is_held, c.sla_seconds, c.rank, c.key, c.json_key, r.rate, r.rate_on,

@@ -63,6 +63,8 @@ class MaterialSearch(Base):
     __table_args__ = (
         Index("ix_material_search_codes", "codes", postgresql_using="gin"),
         Index("ix_material_search_grams", "grams", postgresql_using="gin"),
+        # With it, common words of a large group are looked for among the reader's own materials alone.
+        Index("ix_material_search_owner", "owner_id"),
     )
 
     material_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)

@@ -34,7 +34,7 @@ part as (
     select h.organisation_id, h.coverage_id, h.currency, sum({VALUE}) as worth, sum(h.value) as value,
            count(*) filter (where h.value is null and h.on_hand <> 0) as unpriced, count(*) as codes,
            count(distinct h.golden_id) as materials, min(r.rate_on) as rate_on, min({SOURCE_AT}) as source_at
-    from holding h join cov c on c.organisation_id = h.organisation_id and c.id = h.coverage_id
+    from live_holding h join cov c on c.organisation_id = h.organisation_id and c.id = h.coverage_id
     left join rate r on r.currency = h.currency group by 1, 2, 3)
 select part.*, o.key, o.name_zh, o.name_en, o.seal, o.letter, c.sla_seconds, c.held_batch_id
 from part join cov c on c.organisation_id = part.organisation_id and c.id = part.coverage_id
@@ -44,7 +44,7 @@ _DUPLICATES = text(f"""with {RATES},{COVERAGES},
 org as (
     select h.golden_id, h.organisation_id, sum({VALUE}) as worth,
            sum(h.on_hand) filter (where not h.is_apart) as on_hand
-    from holding h left join rate r on r.currency = h.currency where h.on_hand > 0 group by 1, 2),
+    from live_holding h left join rate r on r.currency = h.currency where h.on_hand > 0 group by 1, 2),
 held as (
     select golden_id, sum(worth) as worth, sum(on_hand) as on_hand, sum(worth) - max(worth) as twice,
            array_agg(organisation_id) as organisations
@@ -56,14 +56,14 @@ from held join golden_material g on g.id = held.golden_id order by held.twice de
 
 _AGES = text(f"""
 select h.golden_id, {SOURCE_AT} as source_at, c.sla_seconds, c.held_batch_id, abs(h.on_hand) as weight
-from holding h join coverage c on c.organisation_id = h.organisation_id and c.id = h.coverage_id
+from live_holding h join coverage c on c.organisation_id = h.organisation_id and c.id = h.coverage_id
 where h.golden_id = any(cast(:goldens as bigint[])) and h.on_hand <> 0""")
 
 # The worth of one unit of a position: its holding's value by its quantity.
 _WORTH = f"""with {RATES},
 worth as materialized (
     select h.organisation_id, h.material_id, h.unit, sum({VALUE}) as worth, sum(t.on_hand) as quantity
-    from holding h join material_stock t using (organisation_id, material_id, coverage_id, unit)
+    from live_holding h join material_stock t using (organisation_id, material_id, coverage_id, unit)
     left join rate r on r.currency = h.currency where t.on_hand <> 0 group by 1, 2, 3)"""
 
 _FLOWS = text(f"""{_WORTH}
@@ -84,7 +84,7 @@ still as (
     select h.golden_id, h.organisation_id, sum({VALUE}) as worth,
            sum(h.on_hand) filter (where not h.is_apart) as on_hand,
            max(m.moved_at) as moved_at
-    from holding h left join rate r on r.currency = h.currency
+    from live_holding h left join rate r on r.currency = h.currency
     left join moved m on m.organisation_id = h.organisation_id and m.material_id = h.material_id
     where h.on_hand > 0 group by 1, 2
     having coalesce(max(m.moved_at), '-infinity') < cast(:now as timestamptz) - interval '{DORMANT_DAYS} days'

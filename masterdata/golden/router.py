@@ -19,6 +19,7 @@ from hub.paging import PagingDep
 from hub.sse import EventStream, last_event_id
 from hub.web import Router, gathered
 from identity.access import CanReadInventory, Principal, SessionDep
+from identity.audit.service import note
 from identity.principal import COOKIE, find_person
 from masterdata.golden import export, service
 from masterdata.golden.changes import TOPICS
@@ -130,18 +131,21 @@ def export_inventory(
 ) -> StreamingResponse:
     """The whole list as a file, streamed."""
     query = filters.query(principal)
-    rows = export.csv_of if form == "csv" else export.xlsx_of
     media = "text/csv; charset=utf-8" if form == "csv" else export.XLSX
     headers = {"content-disposition": f'attachment; filename="inventory.{form}"'}
-    return StreamingResponse(_own_session(request, principal, rows, query), media_type=media, headers=headers)
+    return StreamingResponse(_file(request, principal, form, query), media_type=media, headers=headers)
 
 
-def _own_session(request: Request, principal: Principal, rows: Any, query: InventoryQuery) -> Iterator[Any]:
-    """The request's session ends before its answer is sent; an export reads on one of its own."""
+def _file(request: Request, principal: Principal, form: str, query: InventoryQuery) -> Iterator[Any]:
+    """The request's session ends before its answer is sent; an export reads on one of its own. Every organisation whose
+    rows may stand in the file learns of it."""
+    rows = export.csv_of if form == "csv" else export.xlsx_of
     session: Session = request.app.state.new_session()
     with session:
         session.info["tenancy"] = principal.tenancy
         with session.begin():
+            concerned = export.organisations_in(session, query.organisations)
+            note(session, "inventory_exported", organisations=concerned, actor=principal, format=form)
             yield from rows(session, query)
 
 

@@ -12,6 +12,7 @@ from hub.formats import Exact
 
 State = Literal["fresh", "late", "stale", "held", "unknown"]
 Sort = Literal["value", "quantity", "holders", "name", "age", "number"]
+Level = Literal["full", "banded", "yes_no", "hidden", "none"]
 StockStatus = Literal["on_hand", "available", "reserved", "in_transit", "quality", "blocked", "negative", "apart"]
 
 
@@ -204,18 +205,33 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class SisterStock:
-    """Free stock at a place of another organisation of the group: all that a plant sees of its sisters."""
+    """Free stock of another organisation as far as it discloses it. `full`: at a place, exact in `free`. `banded`: at
+    least `free_from` and less than `free_below` (None: no limit). `yes_no`: `has_some` alone. `hidden`: a band over all
+    holders that are not named."""
 
-    organisation: str
-    organisation_zh: str
-    organisation_en: str
-    seal: str
-    letter: str
-    place: str
-    free: Exact
+    organisation: str | None
+    organisation_zh: str | None
+    organisation_en: str | None
+    seal: str | None
+    letter: str | None
+    level: Level
+    place: str | None
+    free: Exact | None
+    free_from: Exact | None
+    free_below: Exact | None
+    has_some: bool
     unit: str
     is_apart: bool
     age: Age
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Free stock of other organisations: the sum of what is disclosed exactly, in the golden unit, and how many further
+    lines have some that is in no sum."""
+
+    free: Exact
+    more: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +249,7 @@ class Holders:
     age: Age
     holders: list[Holding]
     sisters: list[SisterStock]
+    elsewhere: Elsewhere
 
 
 @dataclass(frozen=True, slots=True)

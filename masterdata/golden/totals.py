@@ -28,21 +28,24 @@ part as (
            count(*) filter (where h.value is null and h.on_hand <> 0) as unpriced,
            count(*) filter (where h.is_apart and h.on_hand <> 0) as apart, min(r.rate_on) as rate_on,
            min({SOURCE_AT}) as source_at
-    from holding h join cov c on c.organisation_id = h.organisation_id and c.id = h.coverage_id
+    from live_holding h join cov c on c.organisation_id = h.organisation_id and c.id = h.coverage_id
     left join rate r on r.currency = h.currency
     where {{kept}} group by 1, 2, 3)
 select part.*, c.sla_seconds, c.held_batch_id,
        (select count(*) from chosen) as materials,
-       (select count(*) from (select distinct organisation_id, material_id from holding h where {{kept}}) x) as codes
+       (select count(*)
+        from (select distinct organisation_id, material_id from live_holding h where {{kept}}) x) as codes
 from part join cov c on c.organisation_id = part.organisation_id and c.id = part.coverage_id"""
 
 _FACETS = text("""
     select o.key, count(*), 'organisation' as facet, o.rank
-    from (select distinct organisation_id, golden_id from holding) h join organisation o on o.id = h.organisation_id
+    from (select distinct organisation_id, golden_id from live_holding) h
+    join organisation o on o.id = h.organisation_id
     group by o.key, o.rank
     union all
     select g.class_code, count(*), 'class', 0 from golden_material g
-    where g.class_code is not null and exists (select from holding h where h.golden_id = g.id) group by g.class_code
+    where g.class_code is not null and exists (select from live_holding h where h.golden_id = g.id)
+    group by g.class_code
     order by 3, 4, 1""")
 
 

@@ -51,7 +51,8 @@ class Metric:
 
 def metrics(found: Trends, say: Speaker) -> list[Metric]:
     """The charts of all metrics; none without a month."""
-    return [_metric(key, found, say) for key in METRICS] if found.total else []
+    keys = [key for key in METRICS if key != "duplicate_share" or found.tells_duplicates]
+    return [_metric(key, found, say) for key in keys] if found.total else []
 
 
 def _metric(key: str, found: Trends, say: Speaker) -> Metric:

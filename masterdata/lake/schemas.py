@@ -167,11 +167,13 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class Trends:
-    """Months of all that the caller reads (`total`) and of each organisation, oldest first; of the current build."""
+    """Months of all that the caller reads (`total`) and of each organisation, oldest first; of the current build.
+    Without `tells_duplicates` what is held twice is unknown: others do not disclose their stock exactly."""
 
     build_id: UUID | None
     known_at: datetime | None
     currency: str
+    tells_duplicates: bool
     total: list[TrendPoint]
     organisations: list[OrganisationTrend]
     definitions: dict[str, Definition]

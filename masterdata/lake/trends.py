@@ -18,11 +18,13 @@ from masterdata.words import METRICS
 
 MONTHS = 24
 
-# One statement: rows and build are of the same publication.
+# One statement: rows and build are of the same publication. What is held twice compares with others' stock: it is told
+# to who sees all of that exactly.
 _MONTHS = text("""
-    select b.id as build_id, b.known_at, o.key, o.name_zh, o.name_en, m.month, m.closing_value, m.mean_value,
-           m.issued_value, m.days, m.duplicate_value
-    from build b
+    with disclosure as materialized (select disclosure_is_open() as is_open)
+    select d.is_open, b.id as build_id, b.known_at, o.key, o.name_zh, o.name_en, m.month, m.closing_value, m.mean_value,
+           m.issued_value, m.days, case when d.is_open then m.duplicate_value end as duplicate_value
+    from build b cross join disclosure d
     left join (mart_month m join organisation o on o.id = m.organisation_id)
       on m.month > (select max(month) from mart_month) - make_interval(months => :months)
     where b.is_current order by o.rank, o.key, m.month""")
@@ -40,6 +42,7 @@ def get_trends(session: Session, months: int = MONTHS) -> Trends:
         build_id=rows[0].build_id if rows else None,
         known_at=rows[0].known_at if rows else None,
         currency=settings().group_currency,
+        tells_duplicates=bool(rows and rows[0].is_open),
         total=[_point(total[month]) for month in sorted(total)],
         organisations=[
             OrganisationTrend(key, found[0].name_zh, found[0].name_en, [_point([row]) for row in found])
@@ -52,10 +55,10 @@ def get_trends(session: Session, months: int = MONTHS) -> Trends:
 def _point(rows: Sequence[Row[Any]]) -> TrendPoint:
     """A month of one or several organisations."""
     month, days = rows[0].month, max(row.days for row in rows)
-    closing, mean, issued, duplicate = (
-        sum(row._mapping[name] for row in rows)
-        for name in ("closing_value", "mean_value", "issued_value", "duplicate_value")
+    closing, mean, issued = (
+        sum(row._mapping[name] for row in rows) for name in ("closing_value", "mean_value", "issued_value")
     )
+    twice = [row.duplicate_value for row in rows]
     return TrendPoint(
         month=month,
         closing_value=closing,
@@ -63,7 +66,7 @@ def _point(rows: Sequence[Row[Any]]) -> TrendPoint:
         issued_value=issued,
         turns=_ratio(issued, mean),
         days_of_inventory=_ratio(mean, issued / days if days else 0.0),
-        duplicate_share=_ratio(duplicate, closing),
+        duplicate_share=None if None in twice else _ratio(sum(twice), closing),
         is_partial=days < days_of(month),
     )
 

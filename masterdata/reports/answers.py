@@ -30,7 +30,9 @@ Form = Literal["parquet", "csv"]
 BATCH_ROWS = 20_000
 SEARCHED_MAX = 2_000
 BOM = b"\xef\xbb\xbf"
-_ROWS = "select * exclude (file_row_number) from answer"
+# What compares with others' stock: told to who sees all of that exactly, by the policies in force now.
+COMPARING = frozenset({"free_at_sisters", "best_sister", "duplicate_value", "shared_materials"})
+_IS_OPEN = text("select disclosure_is_open()")
 _FORMULA = r"^[=+\-@\t\r]"
 _ORGANISATIONS = text("select cast(id as text) as id, key from organisation")
 _NAMES = text("select number, name_zh, name_en from golden_material where number = any(:numbers)")
@@ -70,7 +72,8 @@ def list_rows(
     begin = paging.decode(after, (int,))[0] if after else 0
     with lake.connect_file(path, readable(session)) as db:
         narrowed = condition(session, db, narrow)
-        query = f"{_ROWS} where {narrowed.sql} order by file_row_number limit {limit + 1} offset {max(begin, 0)}"
+        cut = f"order by file_row_number limit {limit + 1} offset {max(begin, 0)}"
+        query = f"{_rows(session, db)} where {narrowed.sql} {cut}"
         found = db.sql(query, params=narrowed.values).to_arrow_table()
         rows = [row for batch in named(session, found.to_reader()) for row in batch.to_pylist()]
     page = [{name: plain(value) for name, value in row.items()} for row in rows[:limit]]
@@ -83,9 +86,19 @@ def file_of(session: Session, path: Path, form: Form) -> IO[bytes]:
         # Whoever reads it to its end closes it.
         file = tempfile.TemporaryFile(prefix="report-", dir=settings().home / "tmp")  # noqa: SIM115
         file.write(BOM if form == "csv" else b"")
-        rows = named(session, db.sql(f"{_ROWS} order by file_row_number").to_arrow_reader(BATCH_ROWS))
+        rows = named(session, db.sql(f"{_rows(session, db)} order by file_row_number").to_arrow_reader(BATCH_ROWS))
         put(harmless(rows) if form == "csv" else rows, file, form)
     return file
+
+
+def _rows(session: Session, db: duckdb.DuckDBPyConnection) -> str:
+    """The answer's columns; those that compare are empty where others do not disclose to this reader."""
+    columns = {row[0]: row[1] for row in db.execute("describe answer").fetchall()}
+    closed = sorted(COMPARING & columns.keys())
+    if not closed or session.execute(_IS_OPEN).scalar_one():
+        return "select * exclude (file_row_number) from answer"
+    empty = ", ".join(f"cast(null as {columns[name]}) as {name}" for name in closed)
+    return f"select * exclude (file_row_number) replace ({empty}) from answer"
 
 
 def readable(session: Session) -> Sequence[UUID]:

@@ -13,6 +13,7 @@ from fastapi.responses import StreamingResponse
 from hub.paging import Page, PagingDep, cut
 from hub.web import Router, gathered
 from identity.access import CanReadInventory, SessionDep
+from identity.audit.service import note
 from masterdata.golden.router import PRINTABLE, Key
 from masterdata.reports import answers, service
 from masterdata.reports.schemas import Report, ReportIn
@@ -88,6 +89,15 @@ def get_report_file(
 ) -> StreamingResponse:
     """All its rows that you may read as a file, once it is ready (409 before)."""
     path = service.answer_of(session, report_id)
+    concerned = service.organisations_in(session, report_id)
+    note(
+        session,
+        "report_downloaded",
+        organisations=concerned,
+        object_kind="report",
+        object_id=report_id,
+        format=format,
+    )
     file = answers.file_of(session, path, format)
     headers = {
         "content-disposition": f'attachment; filename="{path.stem}.{format}"',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -41,6 +42,10 @@ _REPORTS = """
     left join person p on p.id = r.asked_by"""
 _NEWEST = text(f"{_REPORTS} where cast(:after as uuid) is null or r.id < :after order by r.id desc limit :limit")
 _ONE = text(f"{_REPORTS} where r.id = :id")
+_WITH_ROWS = text("""
+    select cast(key as uuid) from report, jsonb_each_text(rows)
+    where id = :id and cast(value as bigint) > 0
+      and cast(key as uuid) = any (coalesce(nullif(current_setting('hub.orgs', true), ''), '{}')::uuid[])""")
 # One that is ready goes first, then the one that knows most.
 _ANSWER = text(f"""{_REPORTS}
     where r.kind = :kind and r.as_of = :as_of
@@ -185,6 +190,11 @@ def answer_of(session: Session, report_id: UUID) -> Path:
     if row.state != "ready":
         raise Conflict("The answer is still being made. Ask again in a moment.", report=f"/v1/reports/{report_id}")
     return folder() / str(row.file)
+
+
+def organisations_in(session: Session, report_id: UUID) -> Sequence[UUID]:
+    """Whose rows the caller sees in its answer."""
+    return session.scalars(_WITH_ROWS, {"id": report_id}).all()
 
 
 def mark_lost(session: Session, organisation_id: UUID, report_id: UUID, error: str = LOST) -> None:

@@ -1,4 +1,4 @@
-"""A small group: head office, two subsidiaries, and people of theirs who can really sign in."""
+"""A small group: head office, two subsidiaries, a supplier, and people of theirs who can really sign in."""
 
 from __future__ import annotations
 
@@ -27,11 +27,18 @@ class World:
     session: Session
     a: UUID
     b: UUID
+    supplier: UUID
+
+    @property
+    def everything(self) -> tuple[UUID, ...]:
+        return GROUP, self.a, self.b, self.supplier
+
+    def kind(self, at: UUID) -> str:
+        return {GROUP: "group", self.supplier: "supplier"}.get(at, "subsidiary")
 
     def person(self, email: str, *roles: str, at: UUID, home: UUID | None = None) -> UUID:
         """A member of `at` with PASSWORD."""
-        everything = (GROUP, self.a, self.b)
-        set_tenancy(self.session, Tenancy(everything, home or at))
+        set_tenancy(self.session, Tenancy((*self.everything, at), home or at))
         person = Person(
             id=new_id(), organisation_id=home or at, email=email, name=email.split("@")[0], password_hash=HASH
         )
@@ -41,20 +48,22 @@ class World:
         return person.id
 
     def member(self, person_id: UUID, *roles: str, at: UUID) -> None:
-        set_tenancy(self.session, Tenancy((GROUP, self.a, self.b), at))
-        self.session.add(Membership(organisation_id=at, person_id=person_id, scopes=scopes_of(roles)))
+        set_tenancy(self.session, Tenancy((*self.everything, at), at))
+        scopes = scopes_of(roles, self.kind(at))
+        self.session.add(Membership(organisation_id=at, person_id=person_id, scopes=scopes))
         self.session.flush()
 
     def principal(self, person_id: UUID, *roles: str, at: UUID, **fields: Any) -> Principal:
-        is_group = at == GROUP
-        readable = (GROUP, self.a, self.b) if is_group else (at,)
-        scopes = effective(scopes_of(roles), "group" if is_group else "subsidiary")
-        return Principal("person", person_id, "Test", at, readable, scopes, is_group=is_group, **fields)
+        readable = self.everything if at == GROUP else (at,)
+        kind = self.kind(at)
+        scopes = effective(scopes_of(roles, kind), kind)
+        return Principal("person", person_id, "Test", at, readable, scopes, is_group=at == GROUP, **fields)
 
 
 @pytest.fixture
 def world(session: Session, make_org: Callable[..., Any]) -> World:
-    return World(session, make_org("alpha", letter="A").id, make_org("beta", letter="B").id)
+    plants = make_org("alpha", letter="A").id, make_org("beta", letter="B").id
+    return World(session, *plants, make_org("bolts", kind="supplier").id)
 
 
 @pytest.fixture

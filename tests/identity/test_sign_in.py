@@ -93,10 +93,10 @@ def test_who_is_disabled_or_no_member_any_more_is_out_at_once(client, world, sig
 def test_head_office_reads_all_and_may_act_below_itself(client, world, sign_in) -> None:
     world.person("head@group.example", "admin", at=GROUP)
     sign_in("head@group.example")
-    assert set(client.get("/v1/me").json()["readable"]) == {str(GROUP), str(world.a), str(world.b)}
+    assert set(client.get("/v1/me").json()["readable"]) == {str(o) for o in world.everything}
     assert client.put("/v1/session/organisation", json={"organisation_id": str(world.b)}).status_code == 204
     me = client.get("/v1/me").json()
-    assert me["organisation_id"] == str(world.b) and len(me["readable"]) == 3 and "rates:write" in me["scopes"]
+    assert me["organisation_id"] == str(world.b) and len(me["readable"]) == 4 and "rates:write" in me["scopes"]
 
 
 def test_nobody_acts_for_an_organisation_without_membership(client, world, sign_in) -> None:

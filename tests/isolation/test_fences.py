@@ -19,6 +19,7 @@ SHARED = {
     "golden_material": "numbers and keys of the group's materials",
     "exchange_rate": "the group's rates",
     "recording": "instants of recording",
+    "live_holding": "a view with the reader's own rights on a fenced table",
     "iceberg_tables": "the lake's catalog: where each table's metadata lies",
     "iceberg_namespace_properties": "the lake's catalog: its schemas",
     "lake_token": "tokens of the lake's commits",

@@ -10,6 +10,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import httpx
 import psycopg
@@ -24,7 +25,7 @@ from hub.settings import settings as hub_settings
 from hub.store import application_of
 from identity.principal import authenticate
 from tests.isolation.cases import Case, cases, plain_reads
-from tests.isolation.world import World, build
+from tests.isolation.world import GTIN, Tenant, World, build
 
 AT_ONCE = 20
 UNIT = """
@@ -36,15 +37,17 @@ AUDIT = """
     create function probe_note() returns trigger language plpgsql as $$ begin
         insert into probe_write values ((to_jsonb(coalesce(new, old)) ->> 'organisation_id')::uuid); return null;
     end $$;"""
+# Who looks at another's stock leaves a line in the other's audit log: its one way in.
 TENANT_TABLES = """
     select c.relname from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'organisation_id'
-    where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition"""
+    where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
+      and c.relname <> 'audit_event'"""
 
 MARKED = {
     f"GET /v1/{path}"
     for path in (
-        "agents", "agents/self", "batches", "data-assets", "feeds", "inventory", "inventory/overview",
-        "movements", "people", "quarantine", "quarantine/causes", "reports", "sessions", "systems",
+        "agents", "agents/self", "audit", "batches", "data-assets", "feeds", "inventory", "inventory/overview",
+        "me/factors", "movements", "people", "quarantine", "quarantine/causes", "reports", "sessions", "systems",
     )
 }  # fmt: skip
 
@@ -54,6 +57,7 @@ class Prober:
         self.app, self.connection, self.world = app, connection, world
         self.counts: Counter[str] = Counter()
         self.seen_own: set[str] = set()
+        self.disclosed: Counter[tuple[UUID, ...]] = Counter()
         app.state.new_session = self._session
         app.dependency_overrides[authenticate] = lambda: self.caller
 
@@ -91,8 +95,19 @@ class Prober:
                 continue
             assert tenant.token not in said, (case, said[:2_000])
             assert not (hit := self.world.secrets[tenant.id] & set(re.findall(r"[0-9a-f-]{36}", said))), (case, hit)
+            self._judge_disclosed(case, tenant, said)
         written = {row[0] for row in self.connection.exec_driver_sql("select owner from probe_write")}
         assert written <= set(case.caller.readable), (case, written)
+
+    def _judge_disclosed(self, case: Case, tenant: Tenant, said: str) -> None:
+        """Of another's free stock: the figure where it is disclosed exactly, the name where it is not hidden."""
+        is_sister = self.world.of(case.caller).kind == "subsidiary"
+        if tenant.figure in said:
+            assert is_sister and tenant.level == "full", (case, said[:2_000])
+            self.disclosed[case.caller.readable] += 1
+        if re.search(rf"\b{tenant.key}\b", said):
+            allowed = ("full", "banded") if is_sister else ("full",)
+            assert tenant.level in allowed, (case, tenant.key, said[:2_000])
 
 
 def readable(answer: httpx.Response) -> str:
@@ -135,6 +150,17 @@ def test_a_caller_is_shown_their_own_marks(prober) -> None:
     """Were they hidden from everyone, the marks would prove nothing."""
     asyncio.run(prober.run(list(plain_reads(prober.world, prober.app.openapi()))))
     assert prober.seen_own == MARKED
+
+
+def test_what_a_plant_discloses_exactly_is_seen_by_its_sisters_alone(prober) -> None:
+    """Were nothing disclosed to anyone, that no figure is told would prove nothing."""
+    prober.disclosed.clear()
+    asked = (("q", GTIN),)
+    asyncio.run(
+        prober.run([Case(t.principal("admin"), "GET", "/v1/holders", asked, None) for t in prober.world.tenants])
+    )
+    sisters = {(t.id,) for t in prober.world.tenants if t.kind == "subsidiary" and t.level != "full"}
+    assert set(prober.disclosed) == sisters
 
 
 @pytest.mark.parametrize("count", [1_000, pytest.param(10_000, marks=pytest.mark.slow)])

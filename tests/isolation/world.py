@@ -22,6 +22,7 @@ from identity.models import Membership, Person
 from identity.principal import Principal
 from identity.scopes import AGENT_SCOPES, ROLES, effective
 from identity.sessions.service import Browser, open_session
+from masterdata.disclosure.models import DisclosureRule
 from masterdata.lake.models import Build, BuildFinding, MartFeed, MartMonth
 from masterdata.landscape.models import Coverage
 from masterdata.reports import service as reports
@@ -33,6 +34,9 @@ from tests.masterdata.reports.conftest import QUANTITIES, SCHEMA
 GTIN = "6901234567892"
 BUILD = UUID(int=70)
 HOUR = timedelta(hours=1)
+# The class of the material all have. What each plant shows of it to sisters; the first one shows a band to suppliers.
+COMMON = "0203"
+LEVELS = {1: "full", 2: "banded", 3: "hidden", 4: "none"}
 ANSWER = "answer.parquet"
 OWN = """
     select min(g.number) from source_material m join golden_material g on g.id = m.golden_id
@@ -71,6 +75,7 @@ class Tenant(Plant):
         if self.kind == "subsidiary":
             self._stock()
             self._built()
+            self._disclosed()
 
     def header(self, stream: str, body: bytes, rows: int, **more: Any) -> BatchHeader:
         return super().header(stream, body, rows, **{"system": self.system, "organisation": self.key} | more)
@@ -94,11 +99,12 @@ class Tenant(Plant):
         """One material is every plant's (the same GTIN), the others are its own. What the group calls a common material
         comes from one of its holders and is told to all of them, so its name carries no token."""
         mine, shared = f"{self.token}-item", f"{self.token}-shared"
-        materials = [self._material(mine), self._material(shared, gtin=GTIN, name="共有 轴承")]
+        materials = [self._material(mine), self._material(shared, gtin=GTIN, name="共有 轴承", class_code=COMMON)]
         self.deliver("materials", materials)
         rows = [
             stock(i, 70_000 + self.number, lot=f"{self.token}-lot", owner=f"{self.token}-owner") for i in (mine, shared)
         ]
+        rows += [stock(shared, self.figure, lot=f"{self.token}-free")]
         rows += [stock(f"{self.token}-{n}", 5) for n in range(20)]
         self.snapshot([*rows, stock(f"{self.token}-bad", 2, unit=f"{self.token}-unit")])
         moves = [move(mine, 1, f"{n}", T0, document=f"{self.token}-doc") for n in range(3)]
@@ -125,14 +131,31 @@ class Tenant(Plant):
                           issued_value=1, days=30, duplicate_value=0, shared_materials=0, materials=1),
             ])  # fmt: skip
 
+    def _disclosed(self) -> None:
+        kinds = {"subsidiary": self.level, "supplier": "banded" if self.number == 1 else "none"}
+        with self.session() as session:
+            for kind, level in kinds.items():
+                session.add(DisclosureRule(organisation_id=self.id, partner_kind=kind, class_prefix=COMMON, level=level,
+                                           valid_from=T0))  # fmt: skip
+
     def _material(self, item: str, **more: Any) -> dict[str, Any]:
         name = f"{self.token} 轴承"
         known = {"item_id": item, "item_code": item, "name": name, "base_unit": "C62", "is_active": True}
         return known | {"unit_cost": Decimal(f"4711.0{self.number}"), "currency": "CNY"} | more
 
     def principal(self, *roles: str) -> Principal:
-        scopes = effective(frozenset[str]().union(*(ROLES[r] for r in roles)), self.kind)
+        # Partners too are given all of them: fences hold whatever the scopes.
+        scopes = effective(frozenset[str]().union(*(ROLES[r] for r in roles)), "subsidiary")
         return Principal("person", self.person_id, "Test", self.id, (self.id,), scopes, locale="en")
+
+    @property
+    def figure(self) -> str:
+        """Its free quantity of the material all have: nine digits that nothing else has by chance."""
+        return f"{self.number}83{self.number}57{self.number}41"
+
+    @property
+    def level(self) -> str | None:
+        return LEVELS.get(self.number)
 
     @property
     def callers(self) -> list[Principal]:
@@ -147,6 +170,9 @@ class World:
     tenants: list[Tenant]
     secrets: dict[UUID, set[str]]
     pools: dict[str, list[str]]
+
+    def of(self, caller: Principal) -> Tenant:
+        return next(tenant for tenant in self.tenants if tenant.id in caller.readable)
 
 
 def build(engine: Engine, owner: Any) -> World:

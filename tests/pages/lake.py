@@ -68,7 +68,7 @@ POINTS = [
     for n in range(23)
 ]
 TRENDS = Trends(
-    UUID(int=72), NOW, "CNY", POINTS, [OrganisationTrend("teal", "青屿泵厂", "Teal Isle Pumps", POINTS)],
+    UUID(int=72), NOW, "CNY", False, POINTS, [OrganisationTrend("teal", "青屿泵厂", "Teal Isle Pumps", POINTS)],
     definitions(),
 )  # fmt: skip
 

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from hub.formats import sla_state, speaker
 from hub.pages import FeedLine, Frame
 from masterdata.directory import Directory, Org, Orgs, UnitName
+from masterdata.disclosure.schemas import BANDS, DEFAULTS, Disclosure, Rule
 from masterdata.golden import pages, plots
 from masterdata.golden import records as golden
 from masterdata.golden import schemas as g
@@ -105,10 +106,21 @@ ROWS = [
     )
     for n, (zh, en, rule, codes, q, v, u) in enumerate(MATERIALS)
 ]  # fmt: skip
+DEER = ("deer", "鹿屿轴承厂", "Deer Isle Bearings", "鹿", "D")
+SISTERS = [
+    g.SisterStock(*DEER, "full", "Main", D(12), None, None, True, "C62", False, AGES[2]),
+    g.SisterStock(*DEER, "banded", None, None, D(10), D(100), True, "C62", False, AGES[0]),
+    g.SisterStock(*DEER, "banded", None, None, D(1000000), None, True, "KGM", True, AGES[0]),
+    g.SisterStock(*DEER, "yes_no", None, None, None, None, False, "C62", False, AGES[0]),
+    g.SisterStock(None, None, None, None, None, "hidden", None, None, D(0), D(1), True, "C62", False, AGES[4]),
+]
+DISCLOSURE = Disclosure(
+    "teal", [Rule("supplier", "", "yes_no", NOW)], [Rule("subsidiary", "01", None, NOW)], DEFAULTS, list(BANDS)
+)
 HOLDERS = g.Holders(
     "GM-0048213", *MATERIALS[0][:2], "C62", g.LIVE, stock("182400"), value("58368"), [g.Apart("XBX", D(2), D(2))],
     AGES[0], [held_by(n) for n in range(7)],
-    [g.SisterStock("deer", "鹿屿轴承厂", "Deer Isle Bearings", "鹿", "D", "Main", D(12), "C62", False, AGES[2])],
+    SISTERS, g.Elsewhere(D(12), 4),
 )  # fmt: skip
 SOURCES = [
     golden.SourceRecord(
@@ -261,6 +273,7 @@ def stock_templates(say: Any) -> dict[str, dict[str, Any]]:
         "positions.html": {"page": golden.PositionPage([POSITION], "n"), "held": HOLDERS, "past": g.LIVE, "wanted": pages.Past()},
         "trail.html": {"trail": TRAIL},
         "movements.html": {"filters": pages.MovementFilters(number="GM-0048213"), "page": golden.MovementPage(MOVEMENTS, "n")},
+        "disclosure.html": {"found": DISCLOSURE, "previews": [("subsidiary", SISTERS), ("carrier", [])], "number": "GM-0048213", "error": ""},
         "search.html": {"q": "轴承", "hits": [g.Hit("GM-0000003", *MATERIALS[2][:2], "bearings", "name", "轴承")]},
         "systems.html": {"systems": SYSTEMS},
         "system.html": {"system": SYSTEMS[4], "places": PLACES},
@@ -279,7 +292,7 @@ def identity_templates(me: Any) -> dict[str, dict[str, Any]]:
     org = ORGS["teal"]
     member = Bag(
         person_id=me.id, organisation_id=org.id, name="Planner 03", email=me.email, roles=["planner"],
-        is_disabled=False, has_password=False,
+        is_disabled=False, is_suspended=False, has_password=False,
     )  # fmt: skip
     agent = Bag(
         id=me.id, name="agent-t-01", grants=[Bag(system="u8", organisation_ids=[org.id])],
@@ -291,10 +304,39 @@ def identity_templates(me: Any) -> dict[str, dict[str, Any]]:
         "set-password.html": {"token": "t", "link": Bag(email="a@b.example"), "error": ""},
         "account.html": {"me": me, "error": "", "sessions": [Bag(id=me.session_id, browser="Firefox", address="127.0.0.1", created_at=NOW, last_seen_at=NOW)]},
         "people.html": {"me": me, "organisations": list(ORGS.values()), "chosen": org.id, "members": [member], "roles": ["planner", "admin"], "error": ""},
-        "switch.html": {"me": me, "organisations": list(ORGS.values())},
         "outbox.html": {"me": me, "mails": [Bag(recipient="a@b", subject="s", body="b", error=None, created_at=NOW)]},
         "agents.html": {"me": me, "agents": [agent], "organisations": [org], "keys": {org.id: "teal"}, "error": "", "code": Bag(code="K7-X", expires_at=NOW)},
         "error.html": {"code": 404, "problem": {"detail": "There is no material GM-1.", "trace_id": "4f0c"}},
+    } | organisation_templates(me, org)  # fmt: skip
+
+
+def organisation_templates(me: Any, org: Any) -> dict[str, dict[str, Any]]:
+    own = Bag(
+        id=org.id, key="teal", kind="subsidiary", place=1, name_zh=org.name_zh, name_en=org.name_en, seal="青", letter="T",
+        via_id=me.id, via_zh="甲", via_en="Bolts", is_last=True,
+    )  # fmt: skip
+    place = Bag(
+        id=org.id, key="teal", kind="subsidiary", name_zh=org.name_zh, name_en=org.name_en, seal="青", letter="T",
+        zone="Asia/Shanghai", closed_at=NOW,
+    )  # fmt: skip
+    invitation = Bag(id=me.id, email="a@b.example", roles=["planner"], state="open", expires_at=NOW)
+    grant = Bag(
+        id=me.id, giver=own, partner=own, roles=["planner", "buyer"], is_live=True, revoked_at=None, expires_at=NOW
+    )
+    guest = Bag(person_id=me.id, name="Guest", email="g@b.example", roles=["planner"])
+    export = Bag(id=me.id, asked_at=NOW, state="ready", error=None, rows={"people": 3})
+    joining = Bag(
+        name_zh="青屿", name_en="Teal", invited_by="Ann", roles=["planner"], account_id=None, is_proven=True,
+        email="a@b.example", name=None,
+    )  # fmt: skip
+    return {
+        "switch.html": {"me": me, "organisations": [own], "total": 20, "q": "", "next": "/"},
+        "invitations.html": {"me": me, "organisation": place, "invitations": [invitation], "roles": ["planner", "admin"], "link": "", "error": ""},
+        "partners.html": {"me": me, "organisation": place, "given": [grant], "received": [grant], "people": {me.id: [guest]}, "own": [("1", "Ann")], "roles": ["planner"], "error": ""},
+        "organisation.html": {"me": me, "organisation": place, "is_above": True, "exports": [export], "error": ""},
+        "join.html": {"me": None, "found": joining, "token": "t", "proof": "p", "here": "/invitation", "error": "", "sent": "a@b.example", "name": "", "joined": False},
+        "identity.html": {"me": me, "error": "", "sent": True, "merged": True, "can_merge": True},
+        "email.html": {"token": "t", "undo": True, "email": "", "error": ""},
     }  # fmt: skip
 
 

@@ -14,8 +14,8 @@ from tests.conftest import GROUP
 
 PAGES = [
     "/", "/inventory", "/inventory/rows", "/movements", "/search?q=轴承", "/trends", "/systems", "/builds",
-    "/data-assets", "/held", "/quarantine", "/units", "/account", "/people", "/agents", "/outbox",
-    "/organisations/switch",
+    "/data-assets", "/held", "/quarantine", "/units", "/account", "/people", "/agents", "/outbox", "/audit",
+    "/organisations/switch", "/disclosure", "/clients", "/account/apps", "/device",
 ]  # fmt: skip
 WORDS = {"zh": "跳到正文", "en": "Skip to content"}
 

@@ -1,26 +1,6 @@
 -- What the OpenID provider asks before anyone is known. Codes and tokens come as digests; each is redeemed by one
 -- statement that locks its row, so that of many at once one wins.
 
--- What a person may do for an organisation, by the nearest membership at or above it, and what they read there: that
--- organisation and those below. No row: nothing.
-create function identity_acting(who uuid, org uuid)
-returns table (kind text, scopes text[], readable uuid[]) language sql stable as $$
-    with recursive upward (id, parent_id, height) as (
-        select o.id, o.parent_id, 0 from organisation o
-        where o.id = org and (o.closed_at is null or o.closed_at > now())
-        union all
-        select o.id, o.parent_id, u.height + 1 from upward u join organisation o on o.id = u.parent_id
-    ), downward (id) as (
-        select org
-        union all
-        select o.id from downward d join organisation o on o.parent_id = d.id
-    )
-    select o.kind, m.scopes, (select array_agg(d.id) from downward d)
-    from upward u join membership m on m.organisation_id = u.id and m.person_id = who
-    cross join organisation o where o.id = org
-    order by u.height limit 1
-$$;
-
 -- A client that may be used, with the digests of its living secrets. The agents' client exists from its first use on.
 create function oauth_client_of(given text)
 returns table (id uuid, organisation_id uuid, owner_zh text, owner_en text, readable uuid[], client_id text, name text,
@@ -47,10 +27,11 @@ returns table (id uuid, organisation_id uuid, owner_zh text, owner_en text, read
            (select jsonb_object_agg(s.id, encode(s.secret_hash, 'hex')) from oauth_client_secret s
             where s.client_id = c.id and (s.expires_at is null or s.expires_at > now()))
     from oauth_client c join organisation o on o.id = c.organisation_id
-    where c.client_id = given and c.disabled_at is null and (o.closed_at is null or o.closed_at > now())
+    where c.client_id = given and c.disabled_at is null and organisation_is_open(o.id)
 $$;
 
--- A grant as long as it lives: its person, client, session and membership do.
+-- A grant as long as it lives: its person, client, session and membership do, and the sign-in it was made on still
+-- meets the organisation's policy.
 create function oauth_grant_state(given uuid)
 returns table (grant_id uuid, client_id text, person_id uuid, email text, name text, locale text, zone text, theme text,
                density text, home_id uuid, organisation_id uuid, kind text, scopes text[], held text[], readable uuid[],
@@ -60,10 +41,11 @@ language sql stable as $$
            g.organisation_id, a.kind, g.scopes, a.scopes, a.readable, g.session_id, g.is_offline, g.authenticated_at, g.amr
     from oauth_grant g
     join oauth_client c on c.id = g.client_id and c.disabled_at is null
-    join organisation o on o.id = c.organisation_id and (o.closed_at is null or o.closed_at > now())
+    join organisation o on o.id = c.organisation_id and organisation_is_open(o.id)
     join person p on p.id = g.person_id and p.disabled_at is null
     cross join lateral identity_acting(p.id, g.organisation_id) a
     where g.id = given and g.revoked_at is null and g.expires_at > now()
+      and identity_unmet(g.organisation_id, g.amr) = '{}'
       and (g.is_offline or exists (select from login_session l where l.id = g.session_id and l.expires_at > now()))
 $$;
 
@@ -190,7 +172,7 @@ $$;
 create function oauth_use_registration(given bytea) returns table (organisation_id uuid) language sql as $$
     update oauth_registration_token t set uses_left = uses_left - 1 from organisation o
     where t.token_hash = given and t.uses_left > 0 and t.expires_at > clock_timestamp()
-      and o.id = t.organisation_id and (o.closed_at is null or o.closed_at > now())
+      and o.id = t.organisation_id and organisation_is_open(o.id)
     returning t.organisation_id
 $$;
 

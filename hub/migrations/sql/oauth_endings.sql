@@ -15,7 +15,7 @@ $$;
 create trigger oauth_grant_ended after update of revoked_at on oauth_grant for each row
 when (old.revoked_at is null and new.revoked_at is not null) execute function oauth_grant_ended();
 
-create function login_session_ended() returns trigger
+create function oauth_login_session_ended() returns trigger
 language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
 begin
     update oauth_grant set revoked_at = clock_timestamp()
@@ -23,24 +23,21 @@ begin
     return null;
 end
 $$;
-create trigger login_session_ended after delete on login_session for each row execute function login_session_ended();
+create trigger oauth_login_session_ended after delete on login_session for each row execute function oauth_login_session_ended();
 
-create function person_ended() returns trigger
+create function oauth_person_ended() returns trigger
 language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
 begin
     update oauth_grant set revoked_at = clock_timestamp()
     where person_id = new.id and revoked_at is null and (new.disabled_at is not null or is_offline);
-    if new.disabled_at is not null then
-        delete from login_session where person_id = new.id;
-    end if;
     return null;
 end
 $$;
-create trigger person_ended after update of disabled_at, password_hash on person for each row
+create trigger oauth_person_ended after update of disabled_at, password_hash on person for each row
 when ((old.disabled_at is null and new.disabled_at is not null) or old.password_hash <> new.password_hash)
-execute function person_ended();
+execute function oauth_person_ended();
 
-create function membership_ended() returns trigger
+create function oauth_membership_ended() returns trigger
 language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
 begin
     update oauth_grant g set revoked_at = clock_timestamp()
@@ -49,17 +46,17 @@ begin
     return null;
 end
 $$;
-create trigger membership_ended after delete on membership for each row execute function membership_ended();
+create trigger oauth_membership_ended after delete on membership for each row execute function oauth_membership_ended();
 
-create function organisation_ended() returns trigger
+create function oauth_organisation_ended() returns trigger
 language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
 begin
     update oauth_grant set revoked_at = clock_timestamp() where organisation_id = new.id and revoked_at is null;
     return null;
 end
 $$;
-create trigger organisation_ended after update of closed_at on organisation for each row
-when (new.closed_at <= clock_timestamp()) execute function organisation_ended();
+create trigger oauth_organisation_ended after update of closed_at on organisation for each row
+when (new.closed_at <= clock_timestamp()) execute function oauth_organisation_ended();
 
 create function oauth_client_ended() returns trigger
 language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$

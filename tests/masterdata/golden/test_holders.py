@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import text
 
 from hub.errors import NotFound
 from masterdata.golden import service
@@ -75,9 +76,10 @@ def test_what_a_plant_has_none_of_is_not_found(shop: Shop) -> None:
     shop.see(a.id)
     with pytest.raises(NotFound):
         service.get_holders(shop.session, number)
-    rows = shop.connection.execute("select * from sister_stock((select array_agg(id) from golden_material))").fetchall()
-    assert {row[4] for row in rows} == {"b"}
-    assert all(row[7] == "W1" for row in rows)
+    rows = shop.connection.execute(
+        "select key, place from disclosed_stock((select array_agg(id) from golden_material))"
+    ).fetchall()
+    assert rows == [("b", "W1")]
 
 
 def test_a_supplier_sees_no_sister(shop: Shop) -> None:
@@ -87,6 +89,28 @@ def test_a_supplier_sees_no_sister(shop: Shop) -> None:
     number = shop.goldens()["a", "04020833"]
     shop.see(supplier.id)
     assert service.get_holders(shop.session, number).sisters == []
+
+
+@pytest.mark.parametrize(("since", "sees"), [(timedelta(days=-1), []), (timedelta(days=1), ["b"])])
+def test_a_plant_that_left_gives_its_sisters_nothing(shop: Shop, since: timedelta, sees: list[str]) -> None:
+    a, b = _bearing(shop)
+    number = shop.goldens()["a", "04020833"]
+    shop.act(shop.group)
+    b.organisation.closed_at = NOW + since
+    shop.session.flush()
+    shop.see(a.id)
+    assert [s.organisation for s in service.get_holders(shop.session, number).sisters] == sees
+
+
+def test_what_a_plant_held_that_left_is_history_alone(shop: Shop) -> None:
+    _, b = _bearing(shop)
+    number = shop.goldens()["a", "04020833"]
+    shop.act(shop.group)
+    b.organisation.closed_at = NOW - timedelta(days=1)
+    shop.session.flush()
+    held = [h.organisation for h in service.get_holders(shop.session, number).holders]
+    past = service.get_holders(shop.session, number, Moment(as_of=NOW + timedelta(seconds=1))).holders
+    assert held == ["a"] and {h.organisation for h in past} == {"a", "b"}
 
 
 def test_a_merged_number_answers_for_what_it_became(shop: Shop) -> None:
@@ -122,3 +146,23 @@ def test_the_past_answers_on_both_axes(shop: Shop) -> None:
     then = service.get_holders(shop.session, number, Moment(as_of=NOW + timedelta(minutes=3)))
     assert then.value.amount == 16
     assert then.stock.on_hand == 19
+
+
+def _events(shop: Shop, plant: Plant) -> list[tuple[str, str, str]]:
+    shop.see(plant.id)
+    found = shop.session.execute(
+        text("select action, object_kind, object_id from audit_event where organisation_id = :id"), {"id": plant.id}
+    )
+    return [tuple(row) for row in found]
+
+
+def test_whose_stock_was_looked_at_learns_of_it(shop: Shop) -> None:
+    a, b = _bearing(shop)
+    number = shop.goldens()["a", "04020833"]
+    service.get_holders(shop.session, number)
+    assert _events(shop, b) == []
+    shop.see(a.id)
+    service.get_holders(shop.session, number)
+    shop.see(a.id)
+    service.find_holders(shop.session, "04020833")
+    assert _events(shop, b) == [("stock_of_another_viewed", "golden_material", number)] * 2

@@ -14,6 +14,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import text
 
 from hub.columns import new_id
 from hub.errors import Unprocessable
@@ -107,8 +108,6 @@ def test_what_is_somebody_elses_is_not_found(
 
 
 def _org(key: str) -> Any:
-    from sqlalchemy import text
-
     return text("select id from organisation where key = :key").bindparams(key=key)
 
 
@@ -129,6 +128,19 @@ def test_exports_hold_every_row_with_age_and_origin(client: Any, as_principal: A
     assert row["source_at"].startswith(NOW.date().isoformat()) and row["material_path"] == f"/materials/{row['number']}"
     book = zipfile.ZipFile(io.BytesIO(client.get("/v1/inventory/export.xlsx").content))
     assert "机械密封" in book.read("xl/worksheets/sheet1.xml").decode()
+
+
+def test_an_export_is_told_to_those_whose_rows_it_holds(client: Any, as_principal: Any, shop: Shop, paths: Any) -> None:
+    everything = _everything(shop)
+    as_principal(_principal(shop, everything, READ))
+    client.get("/v1/inventory/export.csv")
+    client.get("/v1/inventory/export.xlsx?organisation=b")
+    shop.see(*everything)
+    found = shop.session.execute(
+        text("select o.key, e.detail ->> 'format' from audit_event e join organisation o on o.id = e.organisation_id "
+             "where e.action = 'inventory_exported' order by 1, 2")
+    ).all()  # fmt: skip
+    assert [tuple(row) for row in found] == [("a", "csv"), ("group", "csv"), ("group", "xlsx")]
 
 
 BAD = [

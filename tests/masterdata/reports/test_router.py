@@ -10,7 +10,9 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import text
 
+from masterdata.disclosure.models import DisclosureRule
 from tests.masterdata.lake_pages.conftest import READ, Lake
 from tests.masterdata.reports.conftest import THEN, Desk, moment
 from tests.masterdata.shop import NOW
@@ -135,6 +137,15 @@ def test_a_file_holds_the_readers_rows(desk: Desk, reader: Any, form: str, plant
     assert [line.split(",")[1] for line in lines] == [f'"{key}"' for key in keys]
 
 
+def test_a_download_is_told_to_those_whose_rows_it_holds(desk: Desk, lake: Lake) -> None:
+    report_id = desk.made()
+    desk.client.get(f"/v1/reports/{report_id}/file?format=csv")
+    lake.shop.see(*(plant.id for plant in lake.plants.values()))
+    query = "select organisation_id from audit_event where action = 'report_downloaded' and object_id = :id"
+    found = lake.shop.session.scalars(text(query), {"id": str(report_id)}).all()
+    assert set(found) == {plant.id for plant in lake.plants.values()}
+
+
 def test_a_file_for_a_spreadsheet_holds_no_formula(desk: Desk, lake: Lake) -> None:
     lake.shop.change(lake.plants["a"], "X", name="=cmd()")
     asked = desk.made()
@@ -181,3 +192,37 @@ def test_reports_are_listed_newest_first(desk: Desk) -> None:
     rest = desk.client.get("/v1/reports", params={"limit": 2, "after": page["next"]}).json()
     assert [report["kind"] for report in page["items"] + rest["items"]] == list(reversed(kinds))
     assert rest["next"] is None
+
+
+COMPARED = pa.schema([
+    ("organisation_id", pa.string()), ("number", pa.string()), ("free_at_sisters", pa.float64()),
+    ("best_sister", pa.string()), ("duplicate_value", pa.float64()), ("shared_materials", pa.int64()),
+])  # fmt: skip
+
+
+def _compared(desk: Desk, lake: Lake, free: float, best: str | None) -> str:
+    asked: str = desk.ask(kind="gold.purchase_orders", as_of=None).json()["id"]
+    row = {"organisation_id": str(lake.plants["a"].id), "number": lake.numbers["a"], "free_at_sisters": free}
+    row |= {"best_sister": best, "duplicate_value": free * 2, "shared_materials": int(free)}
+    desk.answer(asked, row, schema=COMPARED)
+    return asked
+
+
+@pytest.mark.parametrize("form", ["rows", "file?format=csv", "file?format=parquet"])
+def test_what_sisters_could_have_given_is_told_where_all_disclose(
+    desk: Desk, lake: Lake, reader: Any, form: str
+) -> None:
+    reader("a")
+    sister = str(lake.plants["b"].id)
+    asked = _compared(desk, lake, 4711, sister)
+    open_to_all = desk.client.get(f"/v1/reports/{asked}/{form}").content
+    lake.keep(lake.plants["b"], DisclosureRule(partner_kind="subsidiary", class_prefix="77", level="banded",
+                                               organisation_id=lake.plants["b"].id, valid_from=NOW))  # fmt: skip
+    first = desk.client.get(f"/v1/reports/{asked}/{form}").content
+    _compared(desk, lake, 0, None)
+    assert desk.client.get(f"/v1/reports/{asked}/{form}").content == first != open_to_all
+    if "parquet" not in form:
+        assert b"4711" in open_to_all and b"4711" not in first and sister.encode() not in first
+    reader()
+    _compared(desk, lake, 4711, sister)
+    assert desk.client.get(f"/v1/reports/{asked}/{form}").content == open_to_all

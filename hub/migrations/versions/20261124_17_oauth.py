@@ -9,12 +9,10 @@ from sqlalchemy.dialects import postgresql
 from hub.migrations.fences import APP_ROLE, READ, WRITE, fence, grant
 from hub.migrations.scripts import drop_functions, run_script
 
-revision = "20261124_12"
-down_revision = "20261124_10"
+revision = "20261124_17"
+down_revision = "20261124_16"
 
 ME = "(select nullif(current_setting('hub.person', true), '')::uuid)"
-# Called by other functions alone.
-INNER = ("identity_acting",)
 # Organisations, people, memberships and sessions are open to the owner already.
 OPENED = ("oauth_client", "oauth_client_secret", "oauth_grant", "oauth_consent", "oauth_registration_token")
 TEXTS = postgresql.ARRAY(sa.TEXT())
@@ -47,13 +45,12 @@ def _close() -> None:
         begin
             for f in select p.oid::regprocedure as name, p.proname from pg_proc p
                      where p.pronamespace = 'public'::regnamespace
-                       and (p.proname like 'oauth%' or p.proname in ('identity_acting', 'login_session_ended',
-                            'person_ended', 'membership_ended', 'organisation_ended'))
+                       and p.proname like 'oauth%'
             loop
                 execute format('alter function %s security definer', f.name);
                 execute format('alter function %s set search_path = pg_catalog, public, pg_temp', f.name);
                 execute format('revoke all on function %s from public', f.name);
-                if f.proname not like '%\\_ended' and f.proname <> all (array{list(INNER)}) then
+                if f.proname not like '%\\_ended' then
                     execute format('grant execute on function %s to {APP_ROLE}', f.name);
                 end if;
             end loop;
