@@ -88,14 +88,16 @@ def reported(stage: dict[str, Any]) -> Callable[[str], dict[str, Any]]:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Checks of each peer, green and red."""
+    """Checks of each peer, green and red, and what a test adds to that (`also`)."""
     counted: dict[str, Counter[str]] = {}
+    more: dict[str, list[str]] = {}
     for outcome in ("passed", "failed", "error"):
         for report in terminalreporter.getreports(outcome):
-            peer = dict(getattr(report, "user_properties", ())).get("peer")
-            if peer and (outcome != "passed" or report.when == "call"):
-                counted.setdefault(peer, Counter())["green" if outcome == "passed" else "red"] += 1
+            told = dict(getattr(report, "user_properties", ()))
+            if "peer" in told and (outcome != "passed" or report.when == "call"):
+                counted.setdefault(told["peer"], Counter())["green" if outcome == "passed" else "red"] += 1
+                more.setdefault(told["peer"], []).extend([told["also"]] if "also" in told else [])
     if counted:
         terminalreporter.section("conformance")
     for peer, found in counted.items():
-        terminalreporter.line(f"{peer:28} {found['green']:4} green {found['red']:4} red")
+        terminalreporter.line(f"{peer:28} {found['green']:4} green {found['red']:4} red  {'; '.join(more[peer])}")

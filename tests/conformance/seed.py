@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,12 +13,15 @@ from sqlalchemy.orm import Session
 from hub.columns import new_id
 from hub.database import Tenancy, set_tenancy, unit_of_work
 from hub.models import Organisation
+from identity.federation.models import VerifiedDomain
 from identity.models import Membership, Person
 from identity.oauth import service
 from identity.oauth.schemas import ClientIn, RegistrationIn
 from identity.organisations.schemas import OrganisationIn
 from identity.organisations.service import create_organisation
 from identity.principal import Principal
+from identity.scim.schemas import TokenIn
+from identity.scim.tokens import create_token
 from identity.scopes import ROLES, scopes_of
 from identity.secrets import hash_password
 
@@ -79,6 +83,8 @@ def seed(owner: Engine, application: Engine) -> dict[str, Any]:
             "organisations": {key: str(one) for key, one in organisations.items()},
             "people": {name: _person(session, organisations, name) for name in PEOPLE},
             "clients": {name: _client(session, caller, organisations, name) for name in CLIENTS},
+            "scim": {key: _scim(session, caller, plants[key]) for key in plants},
+            "domains": {key: _domain(session, caller, plants[key], key) for key in plants},
             "registration": service.create_registration(session, caller, RegistrationIn(uses=100))[0],
         }
 
@@ -119,3 +125,20 @@ def _client(session: Session, caller: Principal, organisations: dict[str, UUID],
     given = {"client_name": name, "organisation_id": organisations[at]} | fields
     made = service.create_client(session, caller, ClientIn.model_validate(given))
     return told | {"id": str(made.client.id), "client_id": made.client.client_id, "client_secret": made.secret}
+
+
+def _scim(session: Session, caller: Principal, organisation_id: UUID) -> dict[str, str]:
+    made = create_token(session, caller, TokenIn(name="tester", organisation_id=organisation_id))
+    return {"base_url": made.base_url, "token": made.token}
+
+
+def _domain(session: Session, caller: Principal, organisation_id: UUID, key: str) -> str:
+    """One that the organisation has shown to be its own; no name server tells here."""
+    domain = f"people.{key}.example"
+    set_tenancy(session, Tenancy(caller.readable, organisation_id))
+    made = VerifiedDomain(
+        id=new_id(), organisation_id=organisation_id, domain=domain, method="dns", token="", verified_at=datetime.now(UTC)
+    )
+    session.add(made)
+    session.flush()
+    return domain

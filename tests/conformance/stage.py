@@ -22,8 +22,10 @@ from sqlalchemy import Engine, update
 
 from hub import app as door
 from hub import logs, migrate, postgres, worker
+from hub.cache import Cache
 from hub.database import NOBODY, make_engine, unit_of_work
 from hub.settings import settings
+from identity.federation import oidc
 from identity.oauth import endpoints, grants, keys
 from identity.oauth.models import SigningKey
 from tests.conformance.seed import seed
@@ -31,7 +33,7 @@ from tests.conformance.seed import seed
 # The stage ends with its folder: what the kernel has taken is safe.
 CONF = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "shared_buffers": "128MB"}
 # A second is long enough for two tabs here, and a peer need not wait out what a person would.
-GRACE_SECONDS, DEVICE_WAIT = 1, 1
+GRACE_SECONDS, DEVICE_WAIT, KEYS_WAIT = 1, 1, 1
 
 
 def main() -> None:
@@ -63,6 +65,7 @@ def _configure(folder: Path, server: postgres.Server) -> socket.socket:
     settings.cache_clear()
     logs.configure(None, 1)
     grants.GRACE_SECONDS, endpoints.DEVICE_WAIT = GRACE_SECONDS, DEVICE_WAIT
+    oidc._asked_anew = Cache(KEYS_WAIT)
     worker.PERIODIC = ()
     worker.expectations.warm = lambda: None
     return listening

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conformance.conftest import names
 
-PEERS = ("openid-client", "oauth4webapi")
+PEERS = ("openid-client", "oauth4webapi", "oidc-provider")
 
 
 def _checks() -> list[Any]:

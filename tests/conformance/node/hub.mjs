@@ -1,4 +1,5 @@
-// The stage, and people with browsers on it: cookies are kept, redirects followed as far as the hub goes.
+// The stage, and people with browsers on it: cookies are kept, redirects followed as far as the hub goes, and the
+// providers that a browser is said to know.
 import assert from 'node:assert/strict'
 
 export const stage = JSON.parse(process.env.STAGE ?? '{}')
@@ -10,16 +11,19 @@ const attribute = (tag, name) => {
   return found ? text(found[1]) : undefined
 }
 
-export function browser() {
-  const jar = new Map()
+const refreshed = (html) => text(html.match(/http-equiv="refresh" content="0; url=([^"]*)"/)?.[1] ?? '')
+
+export function browser(...providers) {
+  const jars = new Map([stage.issuer, ...providers].map((origin) => [origin, new Map()]))
 
   async function ask(url, init = {}) {
+    const jar = jars.get(new URL(url).origin)
     const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ')
     const answer = await fetch(url, { ...init, redirect: 'manual', headers: { ...init.headers, cookie } })
     for (const line of answer.headers.getSetCookie()) {
       const [pair, ...rest] = line.split(';')
       const at = pair.indexOf('=')
-      const isGone = rest.some((one) => /^\s*max-age=0$/i.test(one))
+      const isGone = rest.some((one) => /^\s*(max-age=0|expires=thu, 01 jan 1970.*)$/i.test(one))
       if (isGone) jar.delete(pair.slice(0, at))
       else jar.set(pair.slice(0, at), pair.slice(at + 1))
     }
@@ -32,11 +36,11 @@ export function browser() {
     for (let hops = 0; hops < 10; hops += 1) {
       const answer = await ask(url, init)
       const html = await answer.text()
-      const next = answer.headers.get('location') ?? text(html.match(/http-equiv="refresh" content="0; url=([^"]*)"/)?.[1] ?? '')
+      const next = answer.headers.get('location') ?? answer.headers.get('refresh')?.replace('0;url=', '') ?? refreshed(html)
       if (!next) return { url, status: answer.status, headers: answer.headers, html }
       url = new URL(next, url)
       init = undefined
-      if (url.origin !== stage.issuer) return { outside: url }
+      if (!jars.has(url.origin)) return { outside: url }
     }
     throw new Error(`${address} leads in a circle`)
   }
@@ -58,7 +62,7 @@ export function browser() {
       action.search = data
       return open(action)
     }
-    return open(action, { method: 'POST', body: data, headers: { origin: stage.issuer } })
+    return open(action, { method: 'POST', body: data, headers: { origin: action.origin } })
   }
 
   async function signIn(name, page) {
