@@ -2,9 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SLOW := .venv-slow/bin
+PEERS := .venv-conformance/bin
 WORKERS ?= 2
 
-.PHONY: setup setup-slow demo demo-reset test test-slow check format lock clean
+.PHONY: setup setup-slow setup-conformance demo demo-reset test test-slow conformance check format lock clean
 
 setup: .venv/.ready
 
@@ -27,6 +28,16 @@ setup-slow: setup .venv-slow/.ready
 	@VIRTUAL_ENV=.venv-slow $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# Peers of the sign-on and Node, without the hub: what they need contradicts what it needs.
+setup-conformance: setup .venv-conformance/.ready
+
+NODE_PEERS := tests/conformance/node
+.venv-conformance/.ready: requirements-conformance.lock $(NODE_PEERS)/package-lock.json
+	@test -x $(PEERS)/python || $(BIN)/uv venv --quiet --python $(BIN)/python .venv-conformance
+	@VIRTUAL_ENV=.venv-conformance $(BIN)/uv pip sync --quiet --compile-bytecode requirements-conformance.lock
+	@PATH="$(CURDIR)/$(PEERS):$$PATH" npm ci --prefix $(NODE_PEERS) --silent --no-audit --no-fund
+	@touch $@
+
 demo: setup
 	@$(BIN)/hub demo
 
@@ -38,6 +49,9 @@ test: setup
 
 test-slow: setup-slow
 	@$(SLOW)/python -m pytest -q -n $(WORKERS) --dist worksteal -m slow
+
+conformance: setup-conformance
+	@$(PEERS)/python -m pytest -q -c tests/conformance/pytest.ini tests/conformance
 
 check: setup
 	@$(BIN)/ruff check .
@@ -55,6 +69,7 @@ EXTRAS := $(foreach e,postgresql mysql mssql oracle push hub dev,--extra $(e))
 lock: setup
 	$(COMPILE) $(EXTRAS) -o requirements.lock
 	$(COMPILE) $(EXTRAS) --extra slow --constraint requirements.lock -o requirements-slow.lock
+	$(COMPILE:pyproject.toml=) --group conformance -o requirements-conformance.lock
 
 clean:
-	rm -rf .venv .venv-slow .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-slow .venv-conformance $(NODE_PEERS)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -29,6 +29,7 @@ from identity.oauth import tokens
 from identity.oauth.clients import KnownClient
 from identity.oauth.grants import chosen_organisation, new_grant
 from identity.oauth.models import Consent, Grant
+from identity.oauth.server import Pairs
 from identity.principal import Principal
 from identity.sessions.service import list_own_organisations
 
@@ -42,7 +43,6 @@ SILENT: dict[str, type[OAuth2Error]] = {
     "consent": ConsentRequiredError,
 }
 _UNMET = text("select identity_unmet(:organisation, :amr)")
-Pairs = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)

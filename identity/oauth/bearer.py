@@ -10,9 +10,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from hub.errors import Unauthenticated
 from identity.oauth.clients import find_client
-from identity.oauth.tokens import REFUSED, Standing, find_standing
+from identity.oauth.tokens import InvalidToken, Standing, find_standing
 from identity.scopes import GROUP_ONLY
 
 _SPENT = text("select oauth_is_spent(:name)")
@@ -31,15 +30,15 @@ class Bearer:
 
 
 def bearer_of(session: Session, claims: dict[str, Any]) -> Bearer:
-    """For the claims of a verified access token; raises Unauthenticated where what it stands on has ended."""
+    """For the claims of a verified access token; raises InvalidToken where what it stands on has ended."""
     scopes = frozenset(str(claims.get("scope", "")).split())
     if session.scalar(_SPENT, {"name": f"token:{claims.get('jti')}"}):
-        raise Unauthenticated(REFUSED)
+        raise InvalidToken()
     if "grant_id" not in claims:
         return _of_client(session, claims, scopes)
     given = find_standing(session, UUID(claims["grant_id"]))
     if given is None or str(given.organisation_id) != claims.get("org_id"):
-        raise Unauthenticated(REFUSED)
+        raise InvalidToken()
     return Bearer(scopes & given.rights, tuple(given.readable), given.organisation_id, standing=given)
 
 
@@ -47,6 +46,6 @@ def _of_client(session: Session, claims: dict[str, Any], scopes: frozenset[str])
     """The client lives, and so does the secret it proved itself with."""
     client = find_client(session, str(claims.get("client_id")))
     if client is None or not client.has_key(str(claims.get("key_id"))):
-        raise Unauthenticated(REFUSED)
+        raise InvalidToken()
     allowed = scopes & (frozenset(client.scopes) - GROUP_ONLY)
     return Bearer(allowed, tuple(client.readable), client.organisation_id, id=client.id, name=client.name)

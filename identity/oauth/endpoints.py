@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from secrets import choice
-from typing import Annotated, Any
-from urllib.parse import parse_qsl
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 from authlib.oauth2 import OAuth2Error
@@ -24,7 +23,7 @@ from identity.oauth.bearer import bearer_of
 from identity.oauth.clients import AUTH_METHODS, KnownClient
 from identity.oauth.grants import register
 from identity.oauth.metadata import CONFIDENTIAL, metadata
-from identity.oauth.server import NO_STORE, FormRequest, Server, check_parameters, refusal
+from identity.oauth.server import NO_STORE, FormRequest, Pairs, Server, check_parameters, parameters, refusal
 from identity.secrets import code_digest, digest, new_token
 
 # Described by the provider's metadata, not by the API's reference.
@@ -42,14 +41,18 @@ PREFLIGHT = CORS | {
     "Access-Control-Max-Age": "3600",
 }
 
-Pairs = Sequence[tuple[str, str]]
+
+class InsufficientScope(Forbidden):
+    """RFC 6750 §3.1."""
+
+    headers: ClassVar = {"WWW-Authenticate": 'Bearer error="insufficient_scope", scope="openid"'}
 
 
 async def read_form(request: Request) -> Pairs:
-    """The parameters of a form body, in order, repeated ones too; nothing of the query string counts here."""
+    """The parameters of a form body; nothing of the query string counts here."""
     if not request.headers.get("content-type", "").startswith(FORM):
         return ()
-    return parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=100)
+    return parameters((await request.body()).decode("utf-8", "replace"))
 
 
 FormPairs = Annotated[Pairs, Depends(read_form)]
@@ -87,6 +90,12 @@ def make_token(request: Request, session: OpenSessionDep, pairs: FormPairs) -> R
         answer = refusal(error)
     answer.headers.update(CORS)
     return answer
+
+
+def bearer(request: Request) -> str:
+    """The token of the Authorization header; "" without one."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token if scheme.lower() == "bearer" else ""
 
 
 def authenticated(server: Server, request: Request, methods: Sequence[str]) -> KnownClient:
@@ -208,13 +217,23 @@ def start_device(request: Request, session: OpenSessionDep, pairs: FormPairs) ->
 @router.post("/oauth/userinfo")
 def read_userinfo(request: Request, session: OpenSessionDep) -> Response:
     """Who the person of an access token is (OpenID Connect Core §5.3)."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
+    try:
+        said = _userinfo(session, bearer(request))
+    except (Unauthenticated, Forbidden) as refused:
+        challenge = getattr(refused, "headers", {"WWW-Authenticate": "Bearer"})
+        error = "insufficient_scope" if isinstance(refused, Forbidden) else "invalid_token"
+        body = {"error": error, "error_description": refused.detail}
+        return JSONResponse(body, refused.status, headers=NO_STORE | CORS | challenge)
+    return JSONResponse(said, headers=NO_STORE | CORS)
+
+
+def _userinfo(session: Session, token: str) -> dict[str, Any]:
+    if not token:
         raise Unauthenticated("Send an access token as a bearer token in the Authorization header.")
     claims = tokens.verified(session, token)
     bearer_of(session, claims)
     given = tokens.find_standing(session, UUID(claims["grant_id"])) if "grant_id" in claims else None
-    if given is None or "openid" not in given.rights:
-        raise Forbidden("This access token was not granted the scope openid.")
-    scopes = frozenset(str(claims.get("scope", "")).split()) & given.rights
-    return JSONResponse(tokens.person_claims(given, scopes), headers=NO_STORE | CORS)
+    scopes = frozenset(str(claims.get("scope", "")).split()) & (given.rights if given else frozenset())
+    if given is None or "openid" not in scopes:
+        raise InsufficientScope("This access token was not granted the scope openid.")
+    return tokens.person_claims(given, scopes)

@@ -22,9 +22,9 @@ from hub.pages import render
 from hub.web import OpenSessionDep
 from identity.models import LoginSession
 from identity.oauth import keys, tokens
-from identity.oauth.endpoints import FormPairs, Pairs
+from identity.oauth.endpoints import FormPairs
 from identity.oauth.pages import QUIET, QueryPairs, signed_in
-from identity.oauth.server import Server, check_parameters
+from identity.oauth.server import Pairs, Server, check_parameters
 from identity.principal import COOKIE
 
 TELL: Final = "identity.tell_logout"

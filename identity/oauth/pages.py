@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hmac import compare_digest
 from typing import Annotated, Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import quote, urlsplit
 
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import AccessDeniedError
@@ -23,9 +23,9 @@ from identity.forms import attempt, own
 from identity.oauth import authorize as deciding
 from identity.oauth import devices
 from identity.oauth.authorize import Asked, Step
-from identity.oauth.endpoints import FormPairs, Pairs
+from identity.oauth.endpoints import FormPairs
 from identity.oauth.grants import register
-from identity.oauth.server import NO_STORE, FormRequest, Server, check_parameters
+from identity.oauth.server import NO_STORE, FormRequest, Pairs, Server, check_parameters, parameters
 from identity.principal import COOKIE, Principal, find_person
 from identity.scopes import SAYS
 from identity.sessions.service import list_own_organisations
@@ -38,7 +38,7 @@ QUIET = NO_STORE | {"Referrer-Policy": "no-referrer"}
 
 
 def read_query(request: Request) -> Pairs:
-    return parse_qsl(request.url.query, keep_blank_values=True, max_num_fields=100)
+    return parameters(request.url.query)
 
 
 QueryPairs = Annotated[Pairs, Depends(read_query)]

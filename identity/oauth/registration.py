@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from hub.errors import Forbidden, HubError, Unauthenticated
 from hub.web import OpenSessionDep
 from identity.oauth import service
+from identity.oauth.endpoints import bearer
 from identity.oauth.models import Client
 from identity.oauth.schemas import ClientIn
 from identity.oauth.server import NO_STORE
@@ -29,11 +30,6 @@ class InvalidMetadata(HubError):
 
 async def read_body(request: Request) -> bytes:
     return await request.body()
-
-
-def bearer(request: Request) -> str:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token if scheme.lower() == "bearer" else ""
 
 
 class Metadata(BaseModel):

@@ -8,9 +8,16 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl
 
 from authlib.oauth2 import OAuth2Error
-from authlib.oauth2.rfc6749 import AuthorizationServer, InvalidClientError, InvalidRequestError, OAuth2Request
+from authlib.oauth2.rfc6749 import (
+    AuthorizationServer,
+    InvalidClientError,
+    InvalidRequestError,
+    OAuth2Request,
+    UnsupportedResponseTypeError,
+)
 from authlib.oauth2.rfc6749.requests import OAuth2Payload
 from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
 from fastapi import Request
@@ -31,12 +38,16 @@ NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 ASSERTION_ALGORITHMS = ["RS256", "PS256", "ES256", "Ed25519", "EdDSA"]
 ASSERTION_SECONDS = 600
 LONGEST_VALUE, LONGEST_ASSERTION = 2_048, 8_192
+MOST_PARAMETERS = 100
 LONG = ("client_assertion", "subject_token", "token", "id_token_hint", "request")
 # RFC 6749 appendix A: values are printable ASCII; these are for people.
 FOR_PEOPLE = ("login_hint", "ui_locales", "organization")
 PRINTABLE = re.compile(r"[\x20-\x7e]*")
 # What an error's description may repeat (appendix A.8).
 PLAIN = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]*")
+
+
+Pairs = Sequence[tuple[str, str]]
 
 
 @dataclass(slots=True)
@@ -53,7 +64,7 @@ class Subject:
 
 
 class Payload(OAuth2Payload):
-    def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, pairs: Pairs) -> None:
         self._data = {name: value for name, value in pairs if value}
         self._lists: defaultdict[str, list[str]] = defaultdict(list)
         for name, value in pairs:
@@ -71,7 +82,7 @@ class Payload(OAuth2Payload):
 class FormRequest(OAuth2Request):
     """Addressed to the issuer, whatever Host the request named."""
 
-    def __init__(self, request: Request, pairs: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, request: Request, pairs: Pairs) -> None:
         super().__init__(request.method, tokens.issuer() + request.url.path, headers=request.headers)
         self.payload = Payload(pairs)
 
@@ -80,8 +91,15 @@ class FormRequest(OAuth2Request):
         return self.payload.data
 
 
-def check_parameters(pairs: Sequence[tuple[str, str]]) -> None:
+def parameters(encoded: str) -> Pairs:
+    """In order, repeated ones too; one more than may be, that it be seen, and no further."""
+    return parse_qsl("&".join(encoded.split("&", MOST_PARAMETERS + 1)[: MOST_PARAMETERS + 1]), keep_blank_values=True)
+
+
+def check_parameters(pairs: Pairs) -> None:
     """Raises InvalidRequestError: no parameter comes twice (RFC 6749 §3.1, §3.2), is oversized or unprintable."""
+    if len(pairs) > MOST_PARAMETERS:
+        raise InvalidRequestError("There are too many parameters.")
     seen = set()
     for name, value in pairs:
         if name in seen and name not in ("resource", "audience"):
@@ -135,7 +153,7 @@ class ClientAssertion(JWTBearerClientAssertion):
 class Server(AuthorizationServer):
     """`session` acts for nobody: everything before the caller is known goes through definer functions."""
 
-    def __init__(self, session: Session, pairs: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, session: Session, pairs: Pairs) -> None:
         super().__init__(scopes_supported=sorted(SCOPES | OPENID))
         self.session = session
         self.pairs = pairs
@@ -147,6 +165,30 @@ class Server(AuthorizationServer):
         if client_id not in self._clients:
             self._clients[client_id] = find_client(self.session, client_id)
         return self._clients[client_id]
+
+    def authenticate_client(self, request: OAuth2Request, methods: Sequence[str], endpoint: str = "token") -> Any:
+        """In one way alone (RFC 6749 §2.3)."""
+        ways = "Authorization" in request.headers, "client_secret" in request.form, "client_assertion" in request.form
+        if sum(ways) > 1:
+            raise InvalidRequestError("A client proves itself in one way, not in several at once.")
+        try:
+            return super().authenticate_client(request, methods, endpoint)
+        except UnicodeDecodeError:
+            raise InvalidClientError(status_code=401, description="The credentials are not UTF-8.") from None
+
+    def get_token_grant(self, request: OAuth2Request) -> Any:
+        if not request.form.get("grant_type"):
+            raise InvalidRequestError("Missing grant_type.")
+        return super().get_token_grant(request)
+
+    def get_authorization_grant(self, request: OAuth2Request) -> Any:
+        """Authlib calls a missing response_type an unsupported one."""
+        try:
+            return super().get_authorization_grant(request)
+        except UnsupportedResponseTypeError as error:
+            if request.form.get("response_type"):
+                raise
+            raise InvalidRequestError("Missing response_type.", redirect_uri=error.redirect_uri) from None
 
     def create_oauth2_request(self, request: Request | OAuth2Request) -> OAuth2Request:
         return request if isinstance(request, OAuth2Request) else FormRequest(request, self.pairs)

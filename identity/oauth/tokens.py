@@ -8,7 +8,7 @@ import time
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from joserfc import jws, jwt
@@ -29,7 +29,14 @@ LONGEST = 8_192
 OPENID: Final = frozenset({"openid", "profile", "email", "offline_access"})
 LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
 
-REFUSED = "The access token is not one of this hub's, has ended or was revoked. Get a new one."
+
+class InvalidToken(Unauthenticated):
+    """Says so in the challenge too, by which a client knows that a new token would help (RFC 6750 §3.1)."""
+
+    headers: ClassVar = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+
+    def __init__(self) -> None:
+        super().__init__("The access token is not one of this hub's, has ended or was revoked. Get a new one.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,21 +149,21 @@ def is_access_token(token: str) -> bool:
 
 
 def verified(session: Session, token: str, kind: str = "at+jwt", audience: str | None = None) -> dict[str, Any]:
-    """The claims of a token of ours; raises Unauthenticated. Key and algorithm are ours to choose: what the header says
+    """The claims of a token of ours; raises InvalidToken. Key and algorithm are ours to choose: what the header says
     of either (alg, jwk, jku, x5u) is compared or left aside."""
     if len(token) > LONGEST:
-        raise Unauthenticated(REFUSED)
+        raise InvalidToken()
     try:
         header = jws.extract_compact(token.encode()).headers()
         key = keys.verifying(session, str(header.get("kid")))
         if key is None or header.get("typ") != kind:
-            raise Unauthenticated(REFUSED)
+            raise InvalidToken()
         claims = jwt.decode(token, key, algorithms=[keys.ALGORITHM]).claims
     except (JoseError, ValueError, TypeError):
-        raise Unauthenticated(REFUSED) from None
+        raise InvalidToken() from None
     expires = claims.get("exp")
     if claims.get("iss") != issuer() or claims.get("aud") != (audience or issuer()):
-        raise Unauthenticated(REFUSED)
+        raise InvalidToken()
     if not isinstance(expires, int | float) or expires < time.time() - (0 if kind == "at+jwt" else SKEW):
-        raise Unauthenticated(REFUSED)
+        raise InvalidToken()
     return dict(claims)

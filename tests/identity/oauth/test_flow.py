@@ -48,6 +48,16 @@ def test_userinfo_tells_what_was_agreed(client, app_of, ann) -> None:
     assert app_of.call("/oauth/userinfo", app_of.tokens(scope="inventory:read")["access_token"]).status_code == 403
 
 
+def test_who_is_refused_a_person_is_told_by_name_why(client, app_of) -> None:
+    narrow = app_of.refresh(app_of.tokens()["refresh_token"], scope="inventory:read").json()["access_token"]
+    asked = {token: app_of.call("/oauth/userinfo", token) for token in (narrow, "no-token")}
+    assert asked[narrow].headers["www-authenticate"] == 'Bearer error="insufficient_scope", scope="openid"'
+    assert asked["no-token"].headers["www-authenticate"] == 'Bearer error="invalid_token"'
+    assert [one.status_code for one in asked.values()] == [403, 401]
+    client.cookies.clear()
+    assert client.get("/oauth/userinfo").headers["www-authenticate"] == "Bearer"
+
+
 def test_refresh_goes_on_with_a_new_token(app_of) -> None:
     first = app_of.tokens()
     second = app_of.refresh(first["refresh_token"]).json()
