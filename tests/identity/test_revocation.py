@@ -147,7 +147,7 @@ def test_refused_everywhere_within_five_seconds(hub: Live, act: Callable[[Plant]
     finally:
         watch.close()
     late, told = watch.seconds(), hub.listener.first(plant.person, watch.since)
-    log.info("refused", act=act.__name__, seconds=late, told=told)
+    log.info(f"{act.__name__}: refused after {late} s, clients told after {told} s")
     assert set(late) == {f"{door} at {n}" for door in doors for n in range(2)}
     assert max(late.values()) <= REFUSED_SECONDS, late
     assert not is_told or (told is not None and told <= TOLD_SECONDS), told
