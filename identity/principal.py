@@ -92,8 +92,7 @@ async def authenticate(
     Forbidden."""
     if bearer is not None:
         token = bearer.credentials
-        prove = _granted if is_access_token(token) else _agent
-        return await agents.get(token, lambda: run_in_threadpool(prove, session, token))
+        return await agents.get(token, lambda: run_in_threadpool(_prove, session, token))
     is_unsafe = request.method not in SAFE_METHODS
     # Read before a connection is taken: a form may follow slowly.
     csrf = await _csrf_given(request) if cookie and is_unsafe else ""
@@ -162,6 +161,21 @@ def find_person(session: Session, token: str) -> Principal | None:
     principal = _person(row)
     session.info["tenancy"] = principal.tenancy
     return principal
+
+
+def find_caller(request: Request, session: Session) -> Principal | None:
+    """For answers that go on: whom the request's token or cookie speaks for now, None where it has ended."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return find_person(session, request.cookies.get(COOKIE, ""))
+    try:
+        return _prove(session, token.strip())
+    except Unauthenticated:
+        return None
+
+
+def _prove(session: Session, token: str) -> Principal:
+    return _granted(session, token) if is_access_token(token) else _agent(session, token)
 
 
 def _person(row: Row[Any]) -> Principal:

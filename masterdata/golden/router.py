@@ -20,7 +20,7 @@ from hub.sse import EventStream, last_event_id
 from hub.web import Router, gathered
 from identity.access import CanReadInventory, Principal, SessionDep
 from identity.audit.service import note
-from identity.principal import COOKIE, find_person
+from identity.principal import find_caller
 from masterdata.golden import export, service
 from masterdata.golden.changes import TOPICS
 from masterdata.golden.records import (
@@ -163,27 +163,25 @@ async def list_changes(
         return await run_in_threadpool(_changes, request, principal, after, limit)
     resumed = last_event_id(last_id)
     start = resumed if resumed is not None else (after or None)
-    return EventStream(_stock_events(request, principal, start))
+    return EventStream(_stock_events(request, start))
 
 
-async def _stock_events(request: Request, principal: Principal, after: int | None) -> AsyncIterator[Event]:
+async def _stock_events(request: Request, after: int | None) -> AsyncIterator[Event]:
     broker: Broker = request.app.state.broker
-    found = cast(AsyncGenerator[Event], broker.subscribe(lambda: _readable(request, principal), after))
+    found = cast(AsyncGenerator[Event], broker.subscribe(lambda: _readable(request), after))
     async with aclosing(found) as events:
         async for event in events:
             if event.topic in TOPICS:
                 yield event
 
 
-def _readable(request: Request, principal: Principal) -> Collection[UUID] | None:
-    """Asked again while a stream runs: who signed out or lost the scope hears no more."""
-    token = request.cookies.get(COOKIE)
-    if token is None:
-        return principal.readable
+def _readable(request: Request) -> Collection[UUID] | None:
+    """Asked again while a stream runs: whoever signed out, whose token ended or who lost the scope hears no more."""
     session: Session = request.app.state.new_session()
-    with session, session.begin():
-        person = find_person(session, token)
-    return person.readable if person and "inventory:read" in person.scopes else None
+    with session:
+        caller = find_caller(request, session)
+        session.commit()
+    return caller.readable if caller and "inventory:read" in caller.scopes else None
 
 
 def _changes(request: Request, principal: Principal, after: int, limit: int) -> ChangePage:

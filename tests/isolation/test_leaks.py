@@ -46,8 +46,9 @@ TENANT_TABLES = """
 MARKED = {
     f"GET /v1/{path}"
     for path in (
-        "agents", "agents/self", "audit", "batches", "data-assets", "feeds", "inventory", "inventory/overview",
-        "me/factors", "movements", "people", "quarantine", "quarantine/causes", "reports", "sessions", "systems",
+        "agents", "agents/self", "audit", "batches", "clients", "data-assets", "domains", "feeds", "identity-providers",
+        "inventory", "inventory/overview", "invitations", "me/factors", "movements", "people", "quarantine",
+        "quarantine/causes", "reports", "scim/groups", "scim/tokens", "sessions", "systems",
     )
 }  # fmt: skip
 

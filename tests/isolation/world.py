@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -10,6 +11,7 @@ from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from joserfc.jwk import OKPKey
 from sqlalchemy import Engine, select, text
 
 from connectors.contract import BatchHeader
@@ -28,11 +30,14 @@ from masterdata.landscape.models import Coverage
 from masterdata.reports import service as reports
 from masterdata.reports.models import Report
 from tests.conftest import GROUP
+from tests.isolation import things
 from tests.masterdata.plant import T0, Plant, move, stock
 from tests.masterdata.reports.conftest import QUANTITIES, SCHEMA
 
 GTIN = "6901234567892"
 BUILD = UUID(int=70)
+# A supplier that all of them let in; nobody of it asks.
+GUEST = UUID(int=71)
 HOUR = timedelta(hours=1)
 # The class of the material all have. What each plant shows of it to sisters; the first one shows a band to suppliers.
 COMMON = "0203"
@@ -47,7 +52,7 @@ ORGANISATION = text("""
 SYSTEM = text("""
     insert into source_system (id, organisation_id, organisations, key, kind, name_zh, name_en, zone)
     values (:id, :org, array[cast(:org as uuid)], :key, 'sql', :name, :name, 'Asia/Shanghai')""")
-AGENT = text("insert into agent (id, organisation_id, name, health) values (:id, :org, :name, '{}')")
+AGENT = text("insert into agent (id, organisation_id, name, public_jwk, health) values (:id, :org, :name, :jwk, '{}')")
 GRANT = text("insert into agent_grant (organisation_id, agent_id, system) values (:org, :agent, :system)")
 
 
@@ -60,6 +65,9 @@ class Tenant(Plant):
     person_id: UUID = field(default_factory=new_id)
     report_id: UUID = field(default_factory=new_id)
     words: list[str] = field(default_factory=list)
+    # Ids of its own things by the parameters that take them, and the key its agent signs with.
+    things: dict[str, str] = field(default_factory=dict)
+    key_pair: OKPKey = field(default_factory=lambda: OKPKey.generate_key("Ed25519"))
 
     def __post_init__(self) -> None:
         self.token, self.key, self.system = f"zq{self.number}k", f"plant{self.number}", f"zq{self.number}k-sys"
@@ -69,9 +77,12 @@ class Tenant(Plant):
             session.execute(
                 SYSTEM, {"id": self.system_id, "org": self.id, "key": self.system, "name": f"{self.token} U8"}
             )
-            session.execute(AGENT, {"id": self.agent_id, "org": self.id, "name": f"{self.token} agent"})
+            jwk = json.dumps(self.key_pair.as_dict(private=False))
+            session.execute(AGENT, {"id": self.agent_id, "org": self.id, "name": f"{self.token} agent", "jwk": jwk})
             session.execute(GRANT, {"agent": self.agent_id, "org": self.id, "system": self.system})
         self._people()
+        with self.session() as session:
+            self.things = things.fill(session, self.id, self.person_id, self.token, GUEST)
         if self.kind == "subsidiary":
             self._stock()
             self._built()
@@ -119,7 +130,16 @@ class Tenant(Plant):
                 made = {"snapshots": {}, "steps": [], "checks": [], "figures": {}, "known_at": T0, "is_current": True}
                 session.add(Build(id=BUILD, state="published", **made))
             coverage = session.scalars(select(Coverage.id).where(Coverage.organisation_id == self.id)).first()
-            detail = {"item": f"{self.token}-item", "place": self.token, "live": "1", "lake": "2", "field": "value"}
+            detail = {
+                "item": f"{self.token}-item",
+                "place": self.token,
+                "live": "1",
+                "lake": "2",
+                "field": "value",
+                "lot": "",
+                "status": "",
+                "unit": "",
+            }
             session.add_all([
                 BuildFinding(organisation_id=self.id, build_id=BUILD, kind="difference", name="holding", detail=detail),
                 MartFeed(**known, coverage_id=coverage, stream="stock_positions", batches=1, first_at=T0, last_at=T0,
@@ -176,7 +196,9 @@ class World:
 
 
 def build(engine: Engine, owner: Any) -> World:
-    kinds = ["subsidiary"] * 4 + ["supplier"]
+    kinds = ["subsidiary"] * 4 + ["supplier", "carrier"]
+    with unit_of_work(engine, Tenancy((GROUP, GUEST), GROUP)) as session:
+        session.execute(ORGANISATION, {"id": GUEST, "group": GROUP, "key": "guest", "kind": "supplier"})
     tenants = [Tenant(engine, number=n, kind=kind) for n, kind in enumerate(kinds, 1)]
     _answer(owner, tenants)
     return World(tenants, {t.id: _ids(owner, t.id) for t in tenants}, _pools(owner, tenants))
@@ -208,7 +230,15 @@ def _ids(owner: Any, organisation_id: UUID) -> set[str]:
     for table, column in owner.execute(IDS).fetchall():
         query = f"select {column}::text from {table} where organisation_id = %s and {column} is not null"
         found |= {row[0] for row in owner.execute(query, [organisation_id]).fetchall()}
+    for table in ("passkey", "device"):
+        query = f"select t.id::text from {table} t join person p on p.id = t.person_id where p.organisation_id = %s"
+        found |= {row[0] for row in owner.execute(query, [organisation_id]).fetchall()}
     return found
+
+
+# Parameters whose names say of what kind their value is.
+NAMED = ("client_id", "secret_id", "invitation_id", "grant_id", "export_id", "token_id", "group_id", "provider_id",
+         "domain_id", "passkey_id", "device_id")  # fmt: skip
 
 
 def _pools(owner: Any, tenants: list[Tenant]) -> dict[str, list[str]]:
@@ -245,4 +275,4 @@ def _pools(owner: Any, tenants: list[Tenant]) -> dict[str, list[str]]:
         "row_no": ["0", "1", "21"],
         "item_id": [f"{t.token}-item" for t in tenants],
         "as_of": [(T0 + HOUR).isoformat()],
-    }
+    } | {name: [t.things[name] for t in tenants] for name in NAMED}
