@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+import psycopg.conninfo
+
 from benchmarks.harness import Deployment, deployment, milliseconds
 from benchmarks.wire import Wire
 from hub.columns import new_id
@@ -110,12 +112,15 @@ def _seed(hub: Deployment) -> list[str]:
 @contextmanager
 def _peer(hub: Deployment) -> Iterator[tuple[str, list[str]]]:
     """The peer's processes on a database of their own; ends with the block."""
-    url = hub.server.create_database("peer")
-    given = {"url": url, "families": FAMILIES, "client": CLIENT, "secret": SECRET}
+    known = psycopg.conninfo.conninfo_to_dict(hub.server.create_database("peer"))
+    database = {"host": known["host"], "user": known["user"], "database": known["dbname"]}
+    given = {"database": database, "families": FAMILIES, "client": CLIENT, "secret": SECRET}
     command = [str(NODE), str(PEER), json.dumps(given)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
-            if process.stdout is None or not (line := process.stdout.readline()):
+            # It prints notices of its own before.
+            line = next((line for line in process.stdout or () if line.startswith("{")), "")
+            if not line:
                 raise RuntimeError("The peer did not start; `make setup-conformance` installs it.")
             said = json.loads(line)
             yield said["address"], said["tokens"]

@@ -22,6 +22,12 @@ TOKEN = {"class": "idpyoidc.client.oidc.access_token.AccessToken"}
 SERVICES = DEFAULT_OIDC_SERVICES | {"end_session": {"class": "idpyoidc.client.oidc.end_session.EndSession"}}
 
 
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It writes its keys where it stands."""
+    monkeypatch.chdir(tmp_path)
+
+
 def handler(stage: dict[str, Any], name: str, method: str) -> RPHandler:
     given = stage["clients"][name]
     config = {
