@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,7 @@ from identity.sessions.service import Browser
 from tests.conftest import GROUP
 
 AT_ONCE = 50
+ROUNDS = int(os.environ.get("HUB_TEST_ROUNDS", "2"))
 ACTING = Tenancy((GROUP,), GROUP)
 
 
@@ -81,12 +83,14 @@ def caller(person, *scopes: str) -> Principal:
 def test_one_invitation_makes_one_member(engine50) -> None:
     with unit_of_work(engine50, ACTING) as session:
         boss = member(session, "boss@group.example", "people:write")
-        made = invitations.invite(session, caller(boss, *ROLES["planner"]), InvitationIn(roles=["planner"]))
-        token = made.link.partition("token=")[2]
         guests = [member(session, f"p{n}@group.example") for n in range(AT_ONCE)]
-    turn = iter(guests)
-    outcome = race(engine50, lambda s: invitations.accept(s, caller(next(turn)), token))
-    assert outcome == {"won": 1, "NotFound": AT_ONCE - 1}
+    for _ in range(ROUNDS):
+        with unit_of_work(engine50, ACTING) as session:
+            made = invitations.invite(session, caller(boss, *ROLES["planner"]), InvitationIn(roles=["planner"]))
+            token = made.link.partition("token=")[2]
+        turn = iter(guests)
+        outcome = race(engine50, lambda s, t=token, g=turn: invitations.accept(s, caller(next(g)), t))
+        assert outcome == {"won": 1, "NotFound": AT_ONCE - 1}
 
 
 def test_one_mailed_link_changes_one_address(engine50) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from fastapi import Request
 from sqlalchemy import text
 
 from hub.database import Tenancy, set_tenancy
@@ -16,6 +17,7 @@ from identity.oauth import service
 from identity.oauth.schemas import ClientPatch
 from identity.people import service as people
 from identity.people.schemas import PersonPatch
+from identity.principal import find_caller
 from tests.conftest import GROUP
 
 TOLD = "https://app.example/logout"
@@ -130,3 +132,13 @@ def test_a_persons_token_is_bound_to_what_the_membership_still_holds(app_of, ses
     set_tenancy(session, Tenancy(boss.readable, boss.organisation_id))
     session.execute(text("update membership set scopes = '{settings:self}' where person_id = :id"), {"id": ann})
     assert app_of.call("/v1/agents", token).status_code == 403
+
+
+def test_a_stream_that_goes_on_ends_with_its_token(scene) -> None:
+    token = scene.app.tokens()["access_token"]
+    asked = Request({"type": "http", "headers": [(b"authorization", f"Bearer {token}".encode())]})
+    caller = find_caller(asked, scene.session)
+    assert caller is not None and caller.readable == (scene.world.a,)
+    end_session(scene)
+    assert find_caller(asked, scene.session) is None
+    assert find_caller(Request({"type": "http", "headers": []}), scene.session) is None
