@@ -64,7 +64,7 @@ def record(
     `organisations` (none at all: the group's), and as a line in the process's log. The actor is the request's caller
     unless given. An object of kind "person" is a person's id; no other personal data may stand in `detail`."""
     event = _event(session, action, organisations, actor, object_kind, object_id, detail)
-    log.info(action, by=event["actor"], **({object_kind: str(object_id)} if object_kind else {}), **detail)
+    log.info(action, by=event["actor"], **({object_kind: str(object_id)} if object_kind else {}) | detail)
     notes.insert(session, [event])
 
 
@@ -138,6 +138,27 @@ def _network(given: str) -> str:
     if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
         found = found.ipv4_mapped
     return str(ipaddress.ip_network((found, 24 if found.version == 4 else 48), strict=False))
+
+
+def home_of(session: Session, person_id: UUID) -> UUID:
+    """Of somebody the session may see, as everybody may see themselves."""
+    return session.get_one(Person, person_id).organisation_id
+
+
+def own_account(session: Session, person_id: UUID, *others: UUID) -> dict[str, Any]:
+    """For `record` and `note`: what people do with their own accounts, in the log of their home, too. The session is
+    bound to the person."""
+    home = home_of(session, person_id)
+    caller: Actor | None = session.info.get("caller")
+    is_caller = caller is not None and caller.id == person_id
+    actor = caller if is_caller else Someone("person", person_id, home)
+    return {"actor": actor, "organisations": [home, *others], "object_kind": "person", "object_id": person_id}
+
+
+def unproven(session: Session, person_id: UUID) -> dict[str, Any]:
+    """For `record` and `note`: what somebody does who has yet to prove to be the person, in the log of the person's
+    home. The session is bound to the person."""
+    return own_account(session, person_id) | {"actor": ANYONE}
 
 
 def forget_person(session: Session, person_id: UUID) -> bool:

@@ -10,7 +10,6 @@ from uuid import UUID
 
 import dns.exception
 import dns.resolver
-import structlog
 from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -19,6 +18,7 @@ from hub import outgoing
 from hub.columns import new_id
 from hub.database import NOBODY, Tenancy, unit_of_work
 from hub.errors import Conflict, NotFound, Unavailable, Unprocessable
+from identity.audit.service import record
 from identity.federation.models import VerifiedDomain
 from identity.federation.schemas import DomainIn, DomainOut
 from identity.federation.service import organisation_of
@@ -31,8 +31,6 @@ GRACE: Final = timedelta(days=7)
 SECONDS: Final = 5.0
 # Whoever answers slowly keeps one of the process's threads busy, not all of them.
 _checking = BoundedSemaphore(1)
-
-log = structlog.get_logger(__name__)
 
 
 def out(domain: VerifiedDomain) -> DomainOut:
@@ -73,7 +71,7 @@ def create_domain(session: Session, caller: Principal, given: DomainIn) -> Verif
     )
     session.add(made)
     session.flush()
-    log.info("domain_added", domain=made.domain, organisation=str(organisation_id), by=str(caller.id))
+    _tell(session, "domain_added", made)
     return made
 
 
@@ -82,7 +80,7 @@ def delete_domain(session: Session, caller: Principal, domain_id: UUID) -> None:
     act_for(session, caller, found.organisation_id)
     session.delete(found)
     session.flush()
-    log.info("domain_removed", domain=found.domain, organisation=str(found.organisation_id), by=str(caller.id))
+    _tell(session, "domain_removed", found)
 
 
 def verify_domain(session: Session, caller: Principal, domain_id: UUID) -> VerifiedDomain:
@@ -99,7 +97,7 @@ def verify_domain(session: Session, caller: Principal, domain_id: UUID) -> Verif
     if not is_proven:
         raise Unprocessable(f"The proof was not found at {place(found)}. A new DNS record may take an hour to be seen.")
     _prove(session, found)
-    log.info("domain_verified", domain=found.domain, organisation=str(found.organisation_id), by=str(caller.id))
+    _tell(session, "domain_verified", found)
     return found
 
 
@@ -147,13 +145,18 @@ def check_domains(engine: Engine) -> None:
         with unit_of_work(engine, tenancy) as session:
             domain = session.get(VerifiedDomain, row.id)
             if domain is not None:
-                _note(domain, is_proven=is_proven)
+                _checked(session, domain, is_proven=is_proven)
 
 
-def _note(domain: VerifiedDomain, *, is_proven: bool) -> None:
+def _checked(session: Session, domain: VerifiedDomain, *, is_proven: bool) -> None:
     now = datetime.now(UTC)
     domain.last_checked_at = now
     domain.missing_since = None if is_proven else domain.missing_since or now
     if domain.missing_since is not None and now - domain.missing_since > GRACE:
         domain.verified_at = None
-        log.warning("domain_lost", domain=domain.domain, organisation=str(domain.organisation_id))
+        _tell(session, "domain_lost", domain)
+
+
+def _tell(session: Session, action: str, known: VerifiedDomain) -> None:
+    places = [known.organisation_id]
+    record(session, action, organisations=places, object_kind="domain", object_id=known.id, domain=known.domain)

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import structlog
 from sqlalchemy import ColumnElement, Row, select, text, update
 from sqlalchemy.orm import Session
 
@@ -17,6 +16,7 @@ from hub import vault
 from hub.database import Tenancy, set_tenancy
 from hub.errors import NotFound
 from identity import links
+from identity.audit.service import ANYONE, note, own_account, record
 from identity.federation import oidc
 from identity.federation.models import FederatedIdentity, FederatedSession, IdentityProvider, LoginState
 from identity.federation.people import identified, linked
@@ -26,8 +26,6 @@ from identity.sessions.service import Browser, Opened, open_session
 
 LIFETIME = timedelta(minutes=10)
 SPENT = "This sign-in was begun in another browser, has ended already, or took longer than ten minutes. Begin again."
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +156,22 @@ def sign_in(session: Session, came: Underway, claims: Mapping[str, Any], token: 
         )
     )
     session.flush()
-    log.info(
-        "signed_in_by_provider", person=str(known.person_id), provider=str(asked.id), session=str(opened.session_id)
+    record(
+        session,
+        "signed_in_by_provider",
+        organisations=[asked.organisation_id],
+        object_kind="person",
+        object_id=known.person_id,
+        provider=asked.id,
+        session_id=opened.session_id,
     )
     return opened
+
+
+def tell_refused(session: Session, provider_id: UUID, reason: str) -> None:
+    organisation_id = session.scalar(text("select federation_provider(:id)"), {"id": provider_id})
+    about: dict[str, Any] = {"object_kind": "identity_provider", "object_id": provider_id, "reason": reason}
+    note(session, "sign_in_refused", actor=ANYONE, organisations=[organisation_id], **about)
 
 
 def _amr(claims: Mapping[str, Any]) -> tuple[str, ...]:
@@ -174,7 +184,9 @@ def link(session: Session, came: Underway, claims: Mapping[str, Any], person_id:
     """Raises oidc.Refused where another person than the one who began came back."""
     if came.wish.person_id != person_id:
         raise oidc.Refused("Another person signed in here meanwhile. Begin again.", "spent")
-    linked(session, provider(session, came.provider_id), str(claims["sub"]), person_id)
+    asked = provider(session, came.provider_id)
+    set_tenancy(session, Tenancy((asked.organisation_id,), asked.organisation_id, person_id))
+    linked(session, asked, str(claims["sub"]), person_id)
 
 
 def may_link(session: Session, person_id: UUID, provider_id: UUID) -> None:
@@ -206,7 +218,8 @@ def unlink(session: Session, person_id: UUID, provider_id: UUID) -> None:
     set_tenancy(session, Tenancy((found.organisation_id,), found.organisation_id, person_id))
     session.delete(found)
     session.flush()
-    log.info("identity_unlinked", person=str(person_id), provider=str(provider_id))
+    told = own_account(session, person_id, found.organisation_id)
+    record(session, "identity_unlinked", **told, provider=provider_id)
 
 
 def _logout_address(client: oidc.Client, token: str) -> str:

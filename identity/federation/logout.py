@@ -5,19 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-import structlog
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from hub.database import Tenancy, set_tenancy
+from identity.audit.service import Someone
 from identity.federation import oidc
 from identity.federation.flow import provider
 from identity.federation.models import FederatedSession, LogoutToken
 from identity.secrets import digest
 from identity.sessions.service import end_session
-
-log = structlog.get_logger(__name__)
 
 
 def end_sessions(session: Session, provider_id: UUID, told: oidc.Logout) -> int:
@@ -43,6 +41,5 @@ def end_sessions(session: Session, provider_id: UUID, told: oidc.Logout) -> int:
     ended = session.execute(found).all()
     for session_id, person_id in ended:
         set_tenancy(session, Tenancy(person=person_id))
-        end_session(session, person_id, session_id)
-    log.info("sessions_ended_by_provider", provider=str(provider_id), sessions=len(ended))
+        end_session(session, person_id, session_id, Someone("system", None, asked.organisation_id))
     return len(ended)

@@ -101,7 +101,7 @@ async def leave(request: Request, provider_id: UUID, state: str = "") -> Respons
         went = await _in_database(request, lambda session: flow.pending(session, provider_id, state, browser))
         return going(request, await _away(lambda: flow.address(went, state)))
     except (oidc.Refused, Unreachable) as refused:
-        return _refused(request, refused)
+        return await _refused(request, provider_id, refused)
 
 
 def going(request: Request, address: str) -> Response:
@@ -122,7 +122,7 @@ async def callback(request: Request, provider_id: UUID) -> Response:
     try:
         return await _come_back(request, provider_id)
     except (oidc.Refused, Unreachable) as refused:
-        return _refused(request, refused)
+        return await _refused(request, provider_id, refused)
 
 
 async def _come_back(request: Request, provider_id: UUID) -> Response:
@@ -150,12 +150,16 @@ def _link(request: Request, session: Session, came: flow.Underway, claims: dict[
     me = find_person(session, request.cookies.get(COOKIE, ""))
     if me is None:
         raise oidc.Refused("You are not signed in any more. Sign in, and begin again.", "spent")
+    session.info["caller"] = me
     flow.link(session, came, claims, me.id)
 
 
-def _refused(request: Request, refused: HubError) -> Response:
+async def _refused(request: Request, provider_id: UUID, refused: HubError) -> Response:
     reason = getattr(refused, "reason", "provider")
-    log.info("sign_in_by_provider_refused", reason=reason, detail=refused.detail)
+    log.info("provider_answered_badly", provider=str(provider_id), reason=reason, detail=refused.detail)
+    # Who has begun nothing here was refused nothing: otherwise anybody could fill the log.
+    if reason != "spent":
+        await _in_database(request, lambda session: flow.tell_refused(session, provider_id, reason))
     status = 502 if isinstance(refused, Unreachable) else refused.status
     return render(request, "federation-refused.html", status=status, reason=reason, detail=refused.detail)
 

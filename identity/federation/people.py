@@ -8,19 +8,19 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-import structlog
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from hub.database import Tenancy, set_tenancy
 from hub.errors import Conflict
+from identity.audit.service import record
 from identity.federation.models import FederatedIdentity, IdentityProvider, VerifiedDomain
 from identity.federation.oidc import Refused
 from identity.fields import Email
 from identity.models import Membership, Person
 from identity.people.schemas import PersonIn
-from identity.people.service import add_person, join, kind_of
+from identity.people.service import add_person, join, kind_of, tell
 from identity.scopes import TEMPLATE, scopes_of
 
 LOCALES: Final = ("zh", "en")
@@ -30,7 +30,6 @@ ELSEWHERE = (
     "account."
 )
 
-log = structlog.get_logger(__name__)
 _email: TypeAdapter[str] = TypeAdapter(Email)
 
 
@@ -67,7 +66,10 @@ def linked(session: Session, asked: IdentityProvider, subject: str, person_id: U
     )
     session.add(made)
     session.flush()
-    log.info("identity_linked", person=str(person_id), provider=str(asked.id), organisation=str(asked.organisation_id))
+    places = [asked.organisation_id]
+    record(
+        session, "identity_linked", organisations=places, object_kind="person", object_id=person_id, provider=asked.id
+    )
     return made
 
 
@@ -132,6 +134,6 @@ def _follow_roles(session: Session, asked: IdentityProvider, claims: Mapping[str
     scopes = scopes_of(roles_of(asked, claims, kind), kind)
     if not asked.role_claim or sorted(member.scopes) == scopes:
         return
-    member.scopes = scopes
-    person, organisation = str(member.person_id), str(member.organisation_id)
-    log.info("membership_changed", person=person, organisation=organisation, by=str(asked.id))
+    before, member.scopes = set(member.scopes), scopes
+    changed = {"granted": sorted(set(scopes) - before), "revoked": sorted(before - set(scopes))}
+    tell(session, "membership_changed", member.person_id, member.organisation_id, provider=asked.id, **changed)

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -15,13 +14,12 @@ from hub import vault
 from hub.columns import new_id
 from hub.errors import Conflict, Forbidden, NotFound
 from identity import links
+from identity.audit.service import record
 from identity.federation.flow import callback_address
 from identity.federation.models import FederatedIdentity, IdentityProvider
 from identity.federation.schemas import ProviderIn, ProviderOut, ProviderPatch
 from identity.people.service import grantable, kind_of
 from identity.principal import Principal, act_for
-
-log = structlog.get_logger(__name__)
 
 
 def out(provider: IdentityProvider) -> ProviderOut:
@@ -70,7 +68,7 @@ def create_provider(session: Session, caller: Principal, given: ProviderIn) -> I
     session.add(made)
     session.flush()
     session.refresh(made)
-    _tell("identity_provider_made", made, caller)
+    _tell(session, "identity_provider_made", made)
     return made
 
 
@@ -90,7 +88,7 @@ def change_provider(session: Session, caller: Principal, provider_id: UUID, give
     for name, value in changes.items():
         setattr(found, name, value)
     session.flush()
-    _tell("identity_provider_changed", found, caller, changed=sorted(changes))
+    _tell(session, "identity_provider_changed", found, changed=sorted(changes))
     return found
 
 
@@ -100,7 +98,7 @@ def delete_provider(session: Session, caller: Principal, provider_id: UUID) -> N
     act_for(session, caller, found.organisation_id)
     session.delete(found)
     session.flush()
-    _tell("identity_provider_deleted", found, caller)
+    _tell(session, "identity_provider_deleted", found)
 
 
 def _has_worked(session: Session, provider_id: UUID) -> bool:
@@ -128,6 +126,6 @@ def _grantable(session: Session, caller: Principal, organisation_id: UUID, roles
     grantable(caller, roles, kind_of(session, organisation_id))
 
 
-def _tell(event: str, provider: IdentityProvider, caller: Principal, **more: Any) -> None:
-    organisation = str(provider.organisation_id)
-    log.info(event, provider=str(provider.id), organisation=organisation, by=str(caller.id), **more)
+def _tell(session: Session, action: str, provider: IdentityProvider, **detail: Any) -> None:
+    places = [provider.organisation_id]
+    record(session, action, organisations=places, object_kind="identity_provider", object_id=provider.id, **detail)

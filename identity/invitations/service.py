@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import structlog
 from sqlalchemy import Row, select, text
 from sqlalchemy.orm import Session
 
@@ -15,6 +14,7 @@ from hub.columns import new_id
 from hub.database import Tenancy, set_tenancy
 from hub.errors import Conflict, Forbidden, NotFound
 from hub.models import Organisation
+from identity.audit.service import Someone, home_of, record
 from identity.invitations.models import Invitation
 from identity.invitations.schemas import InvitationIn, InvitationOut, NewAccount
 from identity.links import base_url
@@ -30,8 +30,6 @@ from identity.sessions.service import Browser, Opened, open_session
 
 SPENT = "This invitation has been used, has expired or was taken back. Ask for a new one."
 UNPROVEN = "The address is not confirmed. Have the link mailed to it, and open it from there."
-
-log = structlog.get_logger(__name__)
 
 
 class Made(NamedTuple):
@@ -84,7 +82,7 @@ def invite(session: Session, caller: Principal, given: InvitationIn) -> Made:
     )
     session.add(made)
     link = _send(session, made)
-    log.info("invitation_made", invitation=str(made.id), organisation=str(organisation_id), by=str(caller.id))
+    _tell(session, "invitation_made", made, roles=made.roles)
     return Made(made, link)
 
 
@@ -94,15 +92,16 @@ def resend(session: Session, caller: Principal, invitation_id: UUID) -> Made:
     people.grantable(caller, known.roles, people.kind_of(session, known.organisation_id))
     known.expires_at, known.invited_by = datetime.now(UTC) + (known.expires_at - known.created_at), caller.id
     link = _send(session, known)
-    log.info("invitation_sent_again", invitation=str(known.id), by=str(caller.id))
+    _tell(session, "invitation_sent_again", known)
     return Made(known, link)
 
 
 def revoke(session: Session, caller: Principal, invitation_id: UUID) -> None:
     """Raises Conflict for one that was used."""
-    _open(session, caller, invitation_id).revoked_at = datetime.now(UTC)
+    known = _open(session, caller, invitation_id)
+    known.revoked_at = datetime.now(UTC)
     session.flush()
-    log.info("invitation_revoked", invitation=str(invitation_id), by=str(caller.id))
+    _tell(session, "invitation_revoked", known)
 
 
 def _open(session: Session, caller: Principal, invitation_id: UUID) -> Invitation:
@@ -202,8 +201,16 @@ def _join(session: Session, token: str, person_id: UUID) -> UUID:
         raise NotFound(SPENT)
     organisation_id: UUID = found.organisation_id
     set_tenancy(session, Tenancy((organisation_id,), organisation_id, person_id))
+    # Whoever joins does so themselves, signed in or not.
+    session.info.setdefault("caller", Someone("person", person_id, organisation_id))
     people.join(session, organisation_id, person_id, scopes_of(found.roles, found.kind))
-    session.get_one(Invitation, found.id).used_by = person_id
+    known = session.get_one(Invitation, found.id)
+    known.used_by = person_id
     session.flush()
-    log.info("invitation_redeemed", invitation=str(found.id), person=str(person_id), organisation=str(organisation_id))
+    _tell(session, "invitation_redeemed", known, home_of(session, person_id))
     return organisation_id
+
+
+def _tell(session: Session, action: str, known: Invitation, *others: UUID, **detail: Any) -> None:
+    places = [known.organisation_id, *others]
+    record(session, action, organisations=places, object_kind="invitation", object_id=known.id, **detail)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -25,6 +25,7 @@ from sqlalchemy.orm import Session
 
 from hub.database import Tenancy, set_tenancy
 from hub.errors import NotFound
+from identity.audit.service import record
 from identity.oauth import tokens
 from identity.oauth.clients import KnownClient
 from identity.oauth.grants import chosen_organisation, new_grant
@@ -169,6 +170,7 @@ def agree(session: Session, asked: Asked, me: Principal, organisation_id: UUID) 
     values = {"organisation_id": organisation_id, "person_id": me.id, "client_id": asked.client.id}
     kept = insert(Consent).values(**values, scopes=asked.scopes)
     session.execute(kept.on_conflict_do_update(index_elements=list(values), set_={"scopes": kept.excluded.scopes}))
+    _tell(session, "consent_given", asked, me, organisation_id)
 
 
 def grant(session: Session, asked: Asked, me: Principal, organisation_id: UUID) -> Grant:
@@ -185,7 +187,20 @@ def grant(session: Session, asked: Asked, me: Principal, organisation_id: UUID) 
     )
     session.add(made)
     session.flush()
+    _tell(session, "access_granted", asked, me, organisation_id)
     return made
+
+
+def _tell(session: Session, action: str, asked: Asked, me: Principal, organisation_id: UUID) -> None:
+    record(
+        session,
+        action,
+        actor=replace(me, organisation_id=organisation_id),
+        organisations=[asked.client.organisation_id],
+        object_kind="client",
+        object_id=asked.client.id,
+        scopes=asked.scopes,
+    )
 
 
 def _act(session: Session, me: Principal, organisation_id: UUID) -> None:

@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import structlog
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from hub.database import Tenancy, set_tenancy
 from hub.errors import NotFound, TooManyRequests
+from identity.audit.service import record
 from identity.oauth.authorize import signed_in_at
 from identity.oauth.clients import KnownClient, find_client
 from identity.oauth.grants import chosen_organisation, new_grant
@@ -22,8 +22,6 @@ from identity.sessions import throttle
 UNKNOWN = "This code is unknown, used or expired. Look at the device for the one it shows now."
 # 34.6 bits in ten minutes: at this pace a guess hits one of a thousand waiting codes once in a hundred thousand years.
 TRIES, WINDOW = 10, 600
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ def find(session: Session, code: str) -> Waiting:
 def decide(session: Session, me: Principal, code: str, organisation: str) -> None:
     """Allows the device to act for `organisation` (id or key; "" refuses it). Of many answers at once one counts, the
     others raise NotFound."""
-    waiting, grant_id = find(session, code), None
+    waiting, wanted, grant_id = find(session, code), None, None
     if organisation:
         wanted = chosen_organisation(session, organisation)
         if wanted not in waiting.client.readable:
@@ -74,4 +72,13 @@ def decide(session: Session, me: Principal, code: str, organisation: str) -> Non
     decided = text("select oauth_decide_device(:code, :grant)")
     if not session.scalar(decided, {"code": code_digest(code), "grant": grant_id}):
         raise NotFound(UNKNOWN)
-    log.info("device_decided", person=str(me.id), client=waiting.client.client_id, is_allowed=grant_id is not None)
+    record(
+        session,
+        "device_decided",
+        actor=me,
+        organisations=[wanted, waiting.client.organisation_id],
+        object_kind="client",
+        object_id=waiting.client.id,
+        is_allowed=grant_id is not None,
+        scopes=waiting.scopes,
+    )

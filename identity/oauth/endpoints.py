@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from hub.errors import Forbidden, Unauthenticated
 from hub.web import OpenSessionDep
+from identity.audit.service import Someone, record
 from identity.oauth import keys, tokens
 from identity.oauth.bearer import bearer_of
 from identity.oauth.clients import AUTH_METHODS, KnownClient
@@ -168,9 +169,24 @@ def revoke(request: Request, session: OpenSessionDep, pairs: FormPairs) -> Respo
     if refresh is not None:
         end = text("select oauth_revoke_grant(:grant, :client)")
         session.execute(end, {"grant": refresh[0].grant_id, "client": client.client_id})
+        _tell_ended(session, client, refresh[0])
     else:
         _revoke_access(session, client, token)
     return JSONResponse({}, headers=NO_STORE | CORS)
+
+
+def _tell_ended(session: Session, client: KnownClient, given: tokens.Standing) -> None:
+    if given.client_id != client.client_id:
+        return
+    record(
+        session,
+        "access_ended",
+        actor=Someone("client", None, client.organisation_id),
+        organisations=[given.organisation_id],
+        object_kind="person",
+        object_id=given.person_id,
+        client=client.id,
+    )
 
 
 def _revoke_access(session: Session, client: KnownClient, token: str) -> None:

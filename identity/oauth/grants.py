@@ -25,11 +25,12 @@ from authlib.oauth2.rfc6749.grants import base as grant_base
 from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oauth2.rfc8628 import DeviceCodeGrant
 from authlib.oauth2.rfc8628.errors import AuthorizationPendingError, ExpiredTokenError, SlowDownError
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from hub.columns import new_id
 from hub.database import Tenancy, set_tenancy
 from hub.errors import NotFound, Unauthenticated
+from identity.audit.service import ANYONE, Someone, record
 from identity.oauth import tokens
 from identity.oauth.clients import AUTH_METHODS, KnownClient
 from identity.oauth.models import Grant
@@ -132,10 +133,11 @@ class Code(AuthorizationCodeGrant):
 
     def query_authorization_code(self, code: str, client: KnownClient) -> Redeemed | None:
         redeem = text(
-            "select r.redirect_uri, r.code_challenge, r.nonce, s.* "
+            "select r.redirect_uri, r.code_challenge, r.nonce, r.ended_organisation_id, r.ended_person_id, s.* "
             "from oauth_redeem_code(:hash, :client) r left join lateral oauth_grant_state(r.grant_id) s on true"
         )
         row = self.server.session.execute(redeem, {"hash": digest(code), "client": client.id}).one_or_none()
+        _tell_reuse(self.server, row, client)
         given = tokens.standing(row)
         if row is None or given is None:
             return None
@@ -161,6 +163,17 @@ def first_refresh_token(server: Server, given: Standing, client: KnownClient) ->
     return made
 
 
+def _tell_reuse(server: Server, row: Row[Any] | None, client: KnownClient) -> None:
+    """A code or refresh token that came again has just ended its person's grant."""
+    if row is None or row.ended_person_id is None:
+        return
+    places, about = (
+        [row.ended_organisation_id, client.organisation_id],
+        {"object_kind": "person", "object_id": row.ended_person_id},
+    )
+    record(server.session, "token_reuse_detected", actor=ANYONE, organisations=places, **about, client=client.id)
+
+
 def new_refresh_token() -> str:
     return _written(token_bytes(TOKEN_BYTES))
 
@@ -183,7 +196,8 @@ class Refresh(RefreshTokenGrant):
     def authenticate_refresh_token(self, refresh_token: str) -> Redeemed | None:
         following = token_bytes(TOKEN_BYTES)
         rotate = text(
-            "select r.successor, s.* from oauth_rotate(:given, :client, :next, :masked, :days, :grace) r "
+            "select r.successor, r.ended_organisation_id, r.ended_person_id, s.* "
+            "from oauth_rotate(:given, :client, :next, :masked, :days, :grace) r "
             "left join lateral oauth_grant_state(r.grant_id) s on true"
         )
         values = {
@@ -195,6 +209,7 @@ class Refresh(RefreshTokenGrant):
             "grace": GRACE_SECONDS,
         }
         row = self.server.session.execute(rotate, values).one_or_none()
+        _tell_reuse(self.server, row, self.request.client)
         given = tokens.standing(row)
         if row is None or given is None:
             return None
@@ -302,6 +317,10 @@ class Exchange(BaseGrant, grant_base.TokenEndpointMixin):
         )  # fmt: skip
         session.add(made)
         session.flush()
+        record(
+            session, "access_granted", actor=Someone("person", held.person_id, wanted),
+            organisations=[client.organisation_id], object_kind="client", object_id=client.id, scopes=held.scopes,
+        )  # fmt: skip
         given = tokens.find_standing(session, made.id)
         if given is None:
             raise InvalidGrantError()

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
-import structlog
 from joserfc.jwk import KeySet, RSAKey
 from sqlalchemy import Engine, or_, select, text, update
 from sqlalchemy.orm import Session
@@ -16,6 +15,7 @@ from sqlalchemy.orm import Session
 from hub.cache import Cache
 from hub.database import NOBODY, unit_of_work
 from hub.vault import seal, unseal
+from identity.audit.service import SYSTEM, record
 from identity.oauth.models import SigningKey
 
 ALGORITHM: Final = "RS256"
@@ -28,7 +28,6 @@ AFTERLIFE = timedelta(days=1)
 LOCK = 7_240_011
 ROTATE: Final = "identity.rotate_keys"
 
-log = structlog.get_logger(__name__)
 _known: Cache[list[SigningKey]] = Cache(30)
 
 
@@ -65,7 +64,7 @@ def rotate(session: Session) -> str:
     session.add(made)
     session.flush()
     _known.clear()
-    log.info("signing_key_rotated", kid=made.kid)
+    record(session, "signing_key_rotated", actor=SYSTEM, object_kind="signing_key", object_id=made.kid)
     return made.kid
 
 
@@ -91,7 +90,7 @@ def _keys(session: Session) -> list[SigningKey]:
             first = _make(datetime.now(UTC))
             session.add(first)
             session.flush()
-            log.info("signing_key_made", kid=first.kid)
+            record(session, "signing_key_made", actor=SYSTEM, object_kind="signing_key", object_id=first.kid)
             found = [first]
     return found
 

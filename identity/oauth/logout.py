@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
@@ -12,20 +13,20 @@ from authlib.oidc.rpinitiated import EndSessionEndpoint, EndSessionRequest
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from joserfc.jwk import KeySet
-from sqlalchemy import Engine, delete, text
+from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from hub.database import NOBODY, Tenancy, set_tenancy, unit_of_work
-from hub.errors import Unavailable
+from hub.errors import NotFound, Unavailable
 from hub.outgoing import ask
 from hub.pages import render
 from hub.web import OpenSessionDep
-from identity.models import LoginSession
 from identity.oauth import keys, tokens
 from identity.oauth.endpoints import FormPairs
 from identity.oauth.pages import QUIET, QueryPairs, signed_in
 from identity.oauth.server import Pairs, Server, check_parameters
 from identity.principal import COOKIE
+from identity.sessions.service import end_session
 
 TELL: Final = "identity.tell_logout"
 TIMEOUT = 5.0
@@ -95,9 +96,8 @@ def _end(session: Session, person: Any, session_id: Any) -> None:
     except ValueError:
         return
     set_tenancy(session, Tenancy(person=person_id))
-    gone = delete(LoginSession).where(LoginSession.id == ending, LoginSession.person_id == person_id)
-    if session.scalar(gone.returning(LoginSession.id)) is not None:
-        log.info("session_ended", person=str(person_id), session=str(ending))
+    with suppress(NotFound):
+        end_session(session, person_id, ending)
 
 
 def tell(engine: Engine, client_id: str, person_id: str, session_id: str | None = None) -> None:

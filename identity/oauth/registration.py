@@ -105,8 +105,7 @@ def replace(client_id: str, session: OpenSessionDep, token: Token, given: Given)
 @router.delete("/oauth/register/{client_id}")
 def remove(client_id: str, session: OpenSessionDep, token: Token) -> Response:
     def delete() -> None:
-        session.delete(service.registered(session, token, client_id))
-        session.flush()
+        service.remove_client(session, service.registered(session, token, client_id))
 
     return _answered(delete)
 

@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import structlog
 from sqlalchemy import Row, delete, or_, select, text, tuple_, update
 from sqlalchemy.orm import Session
 
 from hub.columns import new_id
 from hub.database import Tenancy, set_tenancy
 from hub.errors import Conflict, Forbidden, NotFound, Unauthenticated
+from identity.audit.service import Someone, own_account, record
 from identity.oauth.models import Client, ClientSecret, Consent, Grant, RegistrationToken
 from identity.oauth.schemas import ClientIn, ClientPatch, RegistrationIn
 from identity.oauth.tokens import OPENID
@@ -24,8 +24,6 @@ from identity.secrets import digest, new_token
 # After a new secret the older ones go on working, so that a program can be changed over without a pause.
 OVERLAP = timedelta(days=7)
 SECRETS_MAX = 5
-
-log = structlog.get_logger(__name__)
 
 
 class Made(NamedTuple):
@@ -73,7 +71,7 @@ def create_client(session: Session, caller: Principal, given: ClientIn) -> Made:
     _grantable(caller, given.scopes)
     if given.is_trusted and not caller.is_group:
         raise Forbidden("Only the group's own applications may go without people's consent.")
-    return _made(session, organisation_id, given, by=str(caller.id))
+    return _made(session, organisation_id, given)
 
 
 def _grantable(caller: Principal, scopes: Sequence[str]) -> None:
@@ -82,7 +80,7 @@ def _grantable(caller: Principal, scopes: Sequence[str]) -> None:
         raise Forbidden(f"You cannot grant what you do not hold: {', '.join(beyond)}.")
 
 
-def _made(session: Session, organisation_id: UUID, given: ClientIn, *, by: str) -> Made:
+def _made(session: Session, organisation_id: UUID, given: ClientIn) -> Made:
     fields = given.model_dump(exclude={"client_name", "organisation_id"})
     client = Client(id=new_id(), organisation_id=organisation_id, name=given.client_name, client_id="", **fields)
     # Never a bare id: a token's sub says whether it speaks for a person or a client.
@@ -90,7 +88,7 @@ def _made(session: Session, organisation_id: UUID, given: ClientIn, *, by: str) 
     session.add(client)
     session.flush()
     secret = _add_secret(session, client) if "secret" in client.token_endpoint_auth_method else None
-    log.info("client_made", client=client.client_id, organisation=str(organisation_id), by=by)
+    _tell(session, "client_made", client, scopes=client.scopes, is_trusted=client.is_trusted)
     return Made(client, secret)
 
 
@@ -118,7 +116,7 @@ def change_client(session: Session, caller: Principal, client_id: UUID, given: C
     if "authorization_code" in client.grant_types and not client.redirect_uris:
         raise Conflict("A client of the authorization code grant needs redirect_uris.")
     session.flush()
-    log.info("client_changed", client=client.client_id, by=str(caller.id), fields=sorted(given.model_fields_set))
+    _tell(session, "client_changed", client, fields=sorted(given.model_fields_set), scopes=client.scopes)
     return client
 
 
@@ -126,11 +124,21 @@ def delete_client(session: Session, caller: Principal, client_id: UUID) -> None:
     """With all it was granted."""
     client = get_client(session, client_id)
     act_for(session, caller, client.organisation_id)
+    remove_client(session, client)
+
+
+def remove_client(session: Session, client: Client) -> None:
+    """Disabled first, which ends what it was granted and tells it so."""
     client.disabled_at = client.disabled_at or datetime.now(UTC)
     session.flush()
     session.delete(client)
     session.flush()
-    log.info("client_deleted", client=client.client_id, by=str(caller.id))
+    _tell(session, "client_deleted", client)
+
+
+def _tell(session: Session, action: str, client: Client, **detail: Any) -> None:
+    places = [client.organisation_id]
+    record(session, action, organisations=places, object_kind="client", object_id=client.id, **detail)
 
 
 def renew_secret(session: Session, caller: Principal, client_id: UUID) -> tuple[str, datetime]:
@@ -145,7 +153,7 @@ def renew_secret(session: Session, caller: Principal, client_id: UUID) -> tuple[
     older = update(ClientSecret).where(ClientSecret.client_id == client.id, ClientSecret.expires_at.is_(None))
     session.execute(older.values(expires_at=ends))
     secret = _add_secret(session, client)
-    log.info("client_secret_made", client=client.client_id, by=str(caller.id))
+    _tell(session, "client_secret_made", client)
     return secret, ends
 
 
@@ -155,7 +163,7 @@ def end_secret(session: Session, caller: Principal, client_id: UUID, secret_id: 
     gone = delete(ClientSecret).where(ClientSecret.id == secret_id, ClientSecret.client_id == client.id)
     if session.scalar(gone.returning(ClientSecret.id)) is None:
         raise NotFound(f"This client has no secret {secret_id}.")
-    log.info("client_secret_ended", client=client.client_id, secret=str(secret_id), by=str(caller.id))
+    _tell(session, "client_secret_ended", client, secret=secret_id)
 
 
 def create_registration(session: Session, caller: Principal, given: RegistrationIn) -> tuple[str, datetime]:
@@ -173,7 +181,14 @@ def create_registration(session: Session, caller: Principal, given: Registration
     )
     session.add(kept)
     session.flush()
-    log.info("registration_token_made", organisation=str(organisation_id), uses=given.uses, by=str(caller.id))
+    record(
+        session,
+        "registration_token_made",
+        organisations=[organisation_id],
+        object_kind="registration_token",
+        object_id=kept.id,
+        uses=given.uses,
+    )
     return token, ends
 
 
@@ -184,10 +199,10 @@ def register(session: Session, token: str, given: ClientIn) -> Registered:
     organisation_id = session.scalar(use, {"hash": digest(token)})
     if organisation_id is None:
         raise Unauthenticated("The initial access token is unknown, used up or expired.")
-    set_tenancy(session, Tenancy((organisation_id,), organisation_id))
+    _act_itself(session, organisation_id)
     if set(given.scopes) - OPENID or given.is_trusted or "client_credentials" in given.grant_types:
         raise Forbidden("A client that registers itself gets openid, profile, email and offline_access alone.")
-    client, secret = _made(session, organisation_id, given, by="registration")
+    client, secret = _made(session, organisation_id, given)
     registration_token = new_token()
     client.registration_hash = digest(registration_token)
     session.flush()
@@ -200,8 +215,13 @@ def registered(session: Session, token: str, client_id: str) -> Client:
     row = session.execute(find, {"hash": digest(token)}).one_or_none()
     if row is None or row.client_id != client_id:
         raise Unauthenticated("The registration access token is not one of this client.")
-    set_tenancy(session, Tenancy((row.organisation_id,), row.organisation_id))
+    _act_itself(session, row.organisation_id)
     return get_client(session, row.id)
+
+
+def _act_itself(session: Session, organisation_id: UUID) -> None:
+    set_tenancy(session, Tenancy((organisation_id,), organisation_id))
+    session.info["caller"] = Someone("client", None, organisation_id)
 
 
 def replace_metadata(session: Session, client: Client, given: ClientIn) -> Client:
@@ -212,7 +232,7 @@ def replace_metadata(session: Session, client: Client, given: ClientIn) -> Clien
         setattr(client, name, value)
     client.name = given.client_name
     session.flush()
-    log.info("client_changed", client=client.client_id, by="registration")
+    _tell(session, "client_changed", client)
     return client
 
 
@@ -224,7 +244,14 @@ def list_consents(session: Session) -> Sequence[Row[Any]]:
 def withdraw(session: Session, person_id: UUID, client_id: UUID) -> None:
     """Take a consent back: the client is asked for again, and what it holds ends now."""
     own = Grant.person_id == person_id, Grant.client_id == client_id
-    session.execute(update(Grant).where(*own, Grant.revoked_at.is_(None)).values(revoked_at=datetime.now(UTC)))
+    ended = update(Grant).where(*own, Grant.revoked_at.is_(None)).values(revoked_at=datetime.now(UTC))
     gone = delete(Consent).where(Consent.person_id == person_id, Consent.client_id == client_id)
-    session.execute(gone)
-    log.info("consent_withdrawn", person=str(person_id), client=str(client_id))
+    places = {
+        *session.scalars(ended.returning(Grant.organisation_id)),
+        *session.scalars(gone.returning(Consent.organisation_id)),
+    }
+    if not places:
+        return
+    owner = session.scalar(text("select oauth_client_owner(:id)"), {"id": client_id})
+    told = own_account(session, person_id, owner, *places) | {"object_kind": "client", "object_id": client_id}
+    record(session, "consent_withdrawn", **told)

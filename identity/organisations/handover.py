@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -23,6 +24,7 @@ from hub.housekeeping import organisations
 from hub.jobs import defer
 from hub.models import Organisation
 from hub.settings import settings
+from identity.audit.service import note, record
 from identity.organisations.models import OrganisationExport
 from identity.principal import Principal, act_for
 
@@ -68,7 +70,7 @@ def ask(session: Session, caller: Principal, organisation_id: UUID) -> Organisat
     session.flush()
     place = str(organisation_id)
     defer(session, EXPORT, lock=f"{EXPORT}.{place}", organisation_id=place, export_id=str(made.id))
-    log.info("organisation_export_asked", organisation=str(organisation_id), export=str(made.id), by=str(caller.id))
+    record(session, "organisation_export_asked", **_told(organisation_id, made.id))
     return made
 
 
@@ -79,11 +81,16 @@ def file_of(session: Session, caller: Principal, organisation_id: UUID, export_i
         raise NotFound(f"There is no export {export_id} of this organisation; one is kept for {KEPT_DAYS} days.")
     if found.state != "ready":
         raise Conflict(found.error or "The file is still being made. Ask again in a moment.")
-    log.info("organisation_export_fetched", organisation=str(organisation_id), by=str(caller.id))
+    note(session, "organisation_export_fetched", actor=caller, **_told(organisation_id, export_id))
     path = folder() / f"{export_id}.zip"
     if not path.exists():
         raise NotFound("The file is gone. Ask for it again.")
     return path, f"{session.get_one(Organisation, organisation_id).key}-{found.asked_at:%Y%m%d}.zip"
+
+
+def _told(organisation_id: UUID, export_id: UUID) -> dict[str, Any]:
+    concerned = {"organisations": [organisation_id], "object_kind": "organisation", "object_id": organisation_id}
+    return concerned | {"export": export_id}
 
 
 def export(engine: Engine, contents: Mapping[str, str], organisation_id: str, export_id: str) -> None:

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-import structlog
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from hub.columns import new_id
 from hub.errors import Conflict, Forbidden, NotFound, Unprocessable
+from identity.audit.service import record
 from identity.partners.models import PartnerGrant
 from identity.partners.schemas import (
     AssignmentOut,
@@ -30,8 +30,6 @@ _PARTNER = text("select * from identity_partner(:key)")
 _PEOPLE = text("select * from identity_partner_people(:grant)")
 _ASSIGN = text("select identity_assign_partner(:grant, :person, cast(:scopes as text[]))")
 _UNASSIGN = text("select identity_unassign_partner(:grant, :person)")
-
-log = structlog.get_logger(__name__)
 
 
 def list_grants(session: Session) -> list[PartnerGrantOut]:
@@ -80,7 +78,7 @@ def grant(session: Session, caller: Principal, given: PartnerGrantIn) -> Partner
     )
     session.add(made)
     session.flush()
-    _log("partner_granted", made, caller)
+    _tell(session, "partner_granted", made)
     return get_grant(session, made.id)
 
 
@@ -93,7 +91,7 @@ def change_grant(session: Session, caller: Principal, grant_id: UUID, given: Par
     if "expires_at" in given.model_fields_set:
         known.expires_at = _to_come(given.expires_at)
     session.flush()
-    _log("partner_grant_changed", known, caller)
+    _tell(session, "partner_grant_changed", known)
     return get_grant(session, grant_id)
 
 
@@ -102,7 +100,7 @@ def revoke_grant(session: Session, caller: Principal, grant_id: UUID) -> None:
     known = _given(session, caller, grant_id)
     known.revoked_at = datetime.now(UTC)
     session.flush()
-    _log("partner_grant_revoked", known, caller)
+    _tell(session, "partner_grant_revoked", known)
 
 
 def _given(session: Session, caller: Principal, grant_id: UUID) -> PartnerGrant:
@@ -159,7 +157,7 @@ def assign(session: Session, caller: Principal, grant_id: UUID, person_id: UUID,
     values = {"grant": grant_id, "person": person_id, "scopes": delegated(roles, row.giver_kind)}
     if not session.scalar(_ASSIGN, values):
         raise Conflict("The grant is over, or this person acts for the organisation in another way already.")
-    log.info("partner_role_assigned", grant=str(grant_id), person=str(person_id), roles=list(roles), by=str(caller.id))
+    _assigned(session, "partner_role_assigned", row, person_id, roles=list(roles))
     return next(one for one in list_people(session, grant_id) if one.person_id == person_id)
 
 
@@ -169,9 +167,14 @@ def unassign(session: Session, caller: Principal, grant_id: UUID, person_id: UUI
     act_for(session, caller, row.organisation_id if row.is_given else row.partner_id)
     if not session.scalar(_UNASSIGN, {"grant": grant_id, "person": person_id}):
         raise NotFound(f"The person {person_id} has no access by this grant.")
-    log.info("partner_role_ended", grant=str(grant_id), person=str(person_id), by=str(caller.id))
+    _assigned(session, "partner_role_ended", row, person_id)
 
 
-def _log(event: str, known: PartnerGrant, caller: Principal) -> None:
-    giver, partner = str(known.organisation_id), str(known.partner_id)
-    log.info(event, grant=str(known.id), organisation=giver, partner=partner, scopes=known.scopes, by=str(caller.id))
+def _tell(session: Session, action: str, known: PartnerGrant) -> None:
+    places = [known.organisation_id, known.partner_id]
+    record(session, action, organisations=places, object_kind="partner_grant", object_id=known.id, scopes=known.scopes)
+
+
+def _assigned(session: Session, action: str, row: Row[Any], person_id: UUID, **detail: Any) -> None:
+    places, told = [row.organisation_id, row.partner_id], {"grant": row.id} | detail
+    record(session, action, organisations=places, object_kind="person", object_id=person_id, **told)

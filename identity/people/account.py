@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -13,6 +12,7 @@ from sqlalchemy.orm import Session
 from hub.columns import new_id
 from hub.database import Tenancy, set_tenancy
 from hub.errors import Conflict, Forbidden, NotFound
+from identity.audit.service import note, own_account, record
 from identity.links import base_url, keeper
 from identity.mail import Letter, send
 from identity.models import Person
@@ -24,14 +24,13 @@ from identity.sessions import throttle
 EMAIL_LIFETIME, MERGE_LIFETIME = timedelta(days=1), timedelta(minutes=15)
 SPENT = "This link has been used or has expired, or the address was taken meanwhile. Ask for a new one."
 
-log = structlog.get_logger(__name__)
-
 
 def request_email(session: Session, me: Principal, email: str, password: str, address: str) -> None:
     """Mails a link to the new address; until it is opened nothing changes. Whether the address has an account, only its
     reader is told. Raises Forbidden for a wrong password, TooManyRequests."""
     person = session.get_one(Person, me.id)
     if person.password_hash is not None and not verify_password(person.password_hash, password):
+        note(session, "step_up_refused", **own_account(session, me.id), reason="wrong_password")
         raise Forbidden("The current password is wrong. Nothing was changed.")
     if email == person.email:
         raise Conflict("This is your address already.")
@@ -47,7 +46,7 @@ def request_email(session: Session, me: Principal, email: str, password: str, ad
         letter = Letter("new_email", person.locale, person.name, f"{base_url()}/email?token={token}")
     _mail(session, me.id, email, letter)
     set_tenancy(session, me.tenancy)
-    log.info("email_change_asked", person=str(me.id))
+    record(session, "email_change_asked", **own_account(session, me.id))
 
 
 def confirm_email(session: Session, token: str) -> str:
@@ -64,7 +63,7 @@ def confirm_email(session: Session, token: str) -> str:
         raise NotFound(SPENT)
     letter = Letter("old_email", found.locale, found.name, f"{base_url()}/email/undo?token={undo}")
     _mail(session, found.person_id, found.old_email, letter)
-    log.info("email_changed", person=str(found.person_id))
+    record(session, "email_changed", **own_account(session, found.person_id))
     return str(found.email)
 
 
@@ -73,7 +72,8 @@ def undo_email(session: Session, token: str) -> str:
     found = session.execute(text("select * from identity_undo_email(:token)"), {"token": digest(token)}).one_or_none()
     if found is None:
         raise NotFound("This link has been used or has expired. Ask your administrator.")
-    log.info("email_change_undone", person=str(found.person_id))
+    set_tenancy(session, Tenancy(person=found.person_id))
+    record(session, "email_change_undone", **own_account(session, found.person_id))
     return str(found.email)
 
 
@@ -90,7 +90,7 @@ def start_merge(session: Session, me: Principal) -> str:
     expires_at = datetime.now(UTC) + MERGE_LIFETIME
     session.add(AccountMerge(id=new_id(), person_id=me.id, token_hash=digest(token), expires_at=expires_at))
     session.flush()
-    log.info("account_merge_started", person=str(me.id))
+    record(session, "account_merge_started", **own_account(session, me.id))
     return token
 
 
@@ -103,5 +103,5 @@ def merge(session: Session, me: Principal, token: str) -> UUID:
             "There is no other account to merge, or the 15 minutes are over. Start again from the other one."
         )
     session.expire_all()
-    log.info("accounts_merged", person=str(me.id), merged=str(merged))
+    record(session, "accounts_merged", **own_account(session, me.id, keeper(session, merged)) | {"object_id": merged})
     return merged

@@ -152,12 +152,13 @@ def erase_person(session: Session, caller: Principal, person_id: UUID) -> None:
         raise NotFound(f"There is no person {person_id} in the organisations you administer.")
     _not_self(caller, person_id, "erase yourself")
     _as_keeper(session, caller, person_id)
+    # While the log still has a pseudonym for the person.
+    tell(session, "person_erased", person_id, person.organisation_id)
     values = {"id": person_id, "pseudonym": f"erased-{token_hex(6)}"}
     if not session.scalar(text("select identity_erase(:id, :pseudonym)"), values):
         raise NotFound(f"There is no person {person_id} in the organisations you administer.")
     session.expire_all()
     # The one place where a person is forgotten: what else keeps personal data forgets it from here.
-    tell(session, "person_erased", person_id, person.organisation_id)
     forget_person(session, person_id)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
 from hub.database import Tenancy
@@ -10,17 +11,13 @@ from hub.database import Tenancy
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """It grants nothing beyond `grantable`, the scopes of who made the token."""
+    """By the token's id. It grants nothing beyond `grantable`, the scopes of who made the token."""
 
-    token_id: UUID
+    id: UUID
     organisation_id: UUID
     grantable: frozenset[str]
+    kind: Literal["client"] = "client"
 
     @property
     def tenancy(self) -> Tenancy:
-        return Tenancy((self.organisation_id,), self.organisation_id)
-
-    @property
-    def name(self) -> str:
-        """As logs call it."""
-        return f"scim:{self.token_id}"
+        return Tenancy((self.organisation_id,), self.organisation_id, self.id)

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-import structlog
 from scim2_models import ForbiddenException, InvalidValueException, Meta, NotFoundException, UniquenessException
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from hub.columns import new_id
 from hub.errors import Conflict, NotFound
+from identity.audit.service import record
 from identity.models import Membership, Person
-from identity.people.service import grantable, kind_of
+from identity.people.service import grantable, kind_of, tell
 from identity.principal import Principal, act_for
 from identity.scim.caller import Caller
 from identity.scim.models import ScimGroup, ScimGroupMember
@@ -24,8 +24,6 @@ from identity.scopes import GROUP_ONLY, TEMPLATE, roles_in, scopes_of
 
 # Of a member in no group with roles: enough to sign in and see that there is nothing.
 NO_ROLE = ["settings:self"]
-
-log = structlog.get_logger(__name__)
 
 
 def seed(session: Session, organisation_id: UUID) -> None:
@@ -135,7 +133,7 @@ def create_group(session: Session, caller: Caller, given: Group) -> UUID:
         [role] if role in TEMPLATE[kind_of(session, caller.organisation_id)] else [],
     )
     made.external_id = given.external_id or ""
-    _tell("scim_group_made", caller, made)
+    _tell(session, "scim_group_made", made)
     _set_members(session, caller, made, given)
     return made.id
 
@@ -145,21 +143,21 @@ def change_group(session: Session, caller: Caller, given: Group) -> None:
     group.display_name = _free_name(session, caller, given, group.id)
     group.external_id, group.updated_at = given.external_id or "", datetime.now(UTC)
     _set_members(session, caller, group, given)
-    _tell("scim_group_changed", caller, group)
+    _tell(session, "scim_group_changed", group)
 
 
 def delete_group(session: Session, caller: Caller, group_id: str) -> None:
     group = _row(session, caller.organisation_id, group_id, is_locked=True)
-    _remove(session, caller, group, _people(session, group))
+    _remove(session, group, _people(session, group))
     session.delete(group)
     session.flush()
-    _tell("scim_group_deleted", caller, group)
+    _tell(session, "scim_group_deleted", group)
 
 
-def leave_all(session: Session, caller: Caller, person_id: UUID) -> None:
+def leave_all(session: Session, person_id: UUID) -> None:
     mine = select(ScimGroup).join(ScimGroupMember, ScimGroupMember.group_id == ScimGroup.id)
     for group in session.scalars(mine.where(ScimGroupMember.person_id == person_id)).all():
-        _remove(session, caller, group, [person_id])
+        _remove(session, group, [person_id])
 
 
 def _free_name(session: Session, caller: Caller, given: Group, group_id: UUID | None) -> str:
@@ -187,13 +185,13 @@ def _set_members(session: Session, caller: Caller, group: ScimGroup, given: Grou
     if unknown:
         raise InvalidValueException(detail=f"{unknown[0][:60]} is no user. Members of a group are users.")
     had = set(_people(session, group))
-    _remove(session, caller, group, had - set(known.values()))
+    _remove(session, group, had - set(known.values()))
     gained = set(known.values()) - had
     _check_grantable(session, caller, group.roles if gained else [])
     session.add_all(_member(group, person_id) for person_id in gained)
     session.flush()
     for person_id in gained:
-        _follow(session, group, person_id, caller.name)
+        _follow(session, group, person_id)
 
 
 def _uuids(given: Iterable[str]) -> list[UUID]:
@@ -206,14 +204,14 @@ def _uuids(given: Iterable[str]) -> list[UUID]:
     return found
 
 
-def _remove(session: Session, caller: Caller, group: ScimGroup, people: Iterable[UUID]) -> None:
+def _remove(session: Session, group: ScimGroup, people: Iterable[UUID]) -> None:
     for person_id in people:
         session.delete(session.get_one(ScimGroupMember, (group.id, person_id)))
         session.flush()
-        _follow(session, group, person_id, caller.name, lost=group.roles)
+        _follow(session, group, person_id, group.roles)
 
 
-def _follow(session: Session, group: ScimGroup, person_id: UUID, by: str, lost: Iterable[str] = ()) -> None:
+def _follow(session: Session, group: ScimGroup, person_id: UUID, lost: Iterable[str] = ()) -> None:
     """The membership carries what it had without `lost`, and the roles of the groups the person is in."""
     member = session.get(Membership, (group.organisation_id, person_id), with_for_update=True)
     if member is None:
@@ -226,9 +224,10 @@ def _follow(session: Session, group: ScimGroup, person_id: UUID, by: str, lost: 
     scopes = scopes_of(kept | _held(session, person_id), kind) or NO_ROLE
     if sorted(member.scopes) == sorted(scopes):
         return
-    member.scopes = scopes
+    before, member.scopes = set(member.scopes), scopes
     session.flush()
-    log.info("membership_changed", person=str(person_id), organisation=str(group.organisation_id), by=by)
+    changed = {"granted": sorted(set(scopes) - before), "revoked": sorted(before - set(scopes))}
+    tell(session, "membership_changed", person_id, group.organisation_id, group=group.id, **changed)
 
 
 def _held(session: Session, person_id: UUID) -> set[str]:
@@ -260,10 +259,11 @@ def change_roles(session: Session, me: Principal, group_id: UUID, roles: Sequenc
     before, group.roles = group.roles, sorted(set(roles))
     session.flush()
     for person_id in people:
-        _follow(session, group, person_id, str(me.id), lost=before)
-    log.info("scim_group_changed", group=str(group.id), organisation=str(group.organisation_id), by=str(me.id))
+        _follow(session, group, person_id, before)
+    _tell(session, "scim_group_changed", group)
     return group
 
 
-def _tell(event: str, caller: Caller, group: ScimGroup) -> None:
-    log.info(event, group=str(group.id), organisation=str(group.organisation_id), by=caller.name)
+def _tell(session: Session, action: str, group: ScimGroup) -> None:
+    places, roles = [group.organisation_id], list(group.roles)
+    record(session, action, organisations=places, object_kind="scim_group", object_id=group.id, roles=roles)

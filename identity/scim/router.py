@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from hub.web import OpenSessionDep, Router, SessionDep
 from identity.access import CanReadPeople, CanWritePeople
+from identity.audit.service import note
 from identity.scim import groups, tokens
 from identity.scim.schemas import BODY_MAX, PROVIDER, GroupOut, GroupRoles, TokenIn, TokenMade, TokenOut
 from identity.scim.storage import Storage
@@ -58,6 +59,9 @@ def scim(
         answer = _answer(session, asked, organisation_id)
     except SCIMException as refused:
         log.info("scim_refused", organisation=str(organisation_id), status=refused.status, detail=refused.detail)
+        # What was refused to a token; without one anybody could fill the log.
+        if refused.status == 403 and "caller" in session.info:
+            note(session, "scim_refused", organisations=[organisation_id], status=403)
         answer = _service.error_response(refused)
     if answer.body is None:
         return Response(status_code=answer.status, headers=answer.headers)

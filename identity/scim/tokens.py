@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-import structlog
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
@@ -14,6 +13,7 @@ from hub.columns import new_id
 from hub.database import set_tenancy
 from hub.errors import NotFound
 from identity import links
+from identity.audit.service import record
 from identity.federation.service import organisation_of
 from identity.principal import Principal, act_for
 from identity.scim.caller import Caller
@@ -24,8 +24,6 @@ from identity.secrets import digest, new_token
 
 PREFIX = "hubscim_"
 
-log = structlog.get_logger(__name__)
-
 
 def authenticate(session: Session, token: str, organisation_id: UUID) -> Caller | None:
     """Binds the session to the token's organisation; None where it is none of this organisation's."""
@@ -34,6 +32,7 @@ def authenticate(session: Session, token: str, organisation_id: UUID) -> Caller 
         return None
     caller = Caller(found.id, found.organisation_id, frozenset(found.grantable))
     set_tenancy(session, caller.tenancy)
+    session.info["caller"] = caller
     return caller
 
 
@@ -64,7 +63,8 @@ def create_token(session: Session, caller: Principal, given: TokenIn) -> TokenMa
     session.flush()
     session.refresh(made)
     seed(session, organisation_id)
-    log.info("scim_token_made", token=str(made.id), organisation=str(organisation_id), by=str(caller.id))
+    places = [organisation_id]
+    record(session, "scim_token_made", organisations=places, object_kind="scim_token", object_id=made.id)
     shown = TokenOut.model_validate(made).model_dump()
     return TokenMade(**shown, token=token, base_url=base_url(organisation_id))
 
@@ -76,4 +76,5 @@ def revoke_token(session: Session, caller: Principal, token_id: UUID) -> None:
     act_for(session, caller, found.organisation_id)
     found.revoked_at = datetime.now(UTC)
     session.flush()
-    log.info("scim_token_revoked", token=str(token_id), organisation=str(found.organisation_id), by=str(caller.id))
+    places = [found.organisation_id]
+    record(session, "scim_token_revoked", organisations=places, object_kind="scim_token", object_id=token_id)

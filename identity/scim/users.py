@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-import structlog
 from pydantic import TypeAdapter, ValidationError
 from scim2_models import InvalidValueException, Meta, NotFoundException, Reference, UniquenessException
 from sqlalchemy import ColumnElement, Row, Select, func, select, text
@@ -18,6 +17,7 @@ from hub.database import set_tenancy
 from hub.models import Organisation
 from identity.fields import Email, Zone
 from identity.models import Membership, Person
+from identity.people.service import tell
 from identity.scim import groups
 from identity.scim.caller import Caller
 from identity.scim.models import ScimUser
@@ -26,7 +26,6 @@ from identity.sessions.service import end_other_sessions
 
 KEPT = {"active", "name", "display_name", "title", "preferred_language", "timezone", "emails"}
 
-log = structlog.get_logger(__name__)
 _email: TypeAdapter[str] = TypeAdapter(Email)
 _zone: TypeAdapter[str] = TypeAdapter(Zone)
 Found = Row[Person, ScimUser | None]
@@ -112,7 +111,7 @@ def create_user(session: Session, caller: Caller, given: User) -> UUID:
         raise UniquenessException(detail=f"{email} has an account already.")
     session.add(Membership(organisation_id=caller.organisation_id, person_id=account.id, scopes=groups.NO_ROLE))
     _write(session, caller, account, given)
-    _tell("person_provisioned", caller, account.id)
+    tell(session, "person_provisioned", account.id, caller.organisation_id)
     return account.id
 
 
@@ -124,19 +123,19 @@ def change_user(session: Session, caller: Caller, given: User) -> None:
     if email != person.email:
         _change_address(session, caller, person, email)
     _write(session, caller, person, given)
-    _tell("person_changed", caller, person.id)
+    tell(session, "person_changed", person.id, caller.organisation_id)
 
 
 def delete_user(session: Session, caller: Caller, user_id: str) -> None:
     """Ends the membership and the sessions; the account stays, and what it did."""
     person, said = _row(session, caller.organisation_id, user_id, is_locked=True)
-    groups.leave_all(session, caller, person.id)
+    groups.leave_all(session, person.id)
     session.delete(session.get_one(Membership, (caller.organisation_id, person.id)))
     if said is not None:
         session.delete(said)
     session.flush()
     _end_sessions(session, caller, person.id)
-    _tell("membership_ended", caller, person.id)
+    tell(session, "membership_ended", person.id, caller.organisation_id)
 
 
 def _check_name(session: Session, caller: Caller, given: User, person_id: UUID | None) -> None:
@@ -174,6 +173,7 @@ def _change_address(session: Session, caller: Caller, person: Person, email: str
     if session.scalar(text("select identity_is_taken(:email)"), {"email": email}):
         raise UniquenessException(detail=f"{email} has an account already.")
     person.email = email
+    tell(session, "email_changed", person.id, caller.organisation_id)
 
 
 def _write(session: Session, caller: Caller, person: Person, given: User) -> None:
@@ -185,7 +185,7 @@ def _write(session: Session, caller: Caller, person: Person, given: User) -> Non
     is_disabled = given.active is False
     if is_disabled != (person.disabled_at is not None):
         person.disabled_at = datetime.now(UTC) if is_disabled else None
-        _tell("person_disabled" if is_disabled else "person_enabled", caller, person.id)
+        tell(session, "person_disabled" if is_disabled else "person_enabled", person.id, caller.organisation_id)
     attributes = given.model_dump(include=KEPT | {"user_name"}, mode="json", by_alias=True, exclude_none=True)
     said = session.get(ScimUser, (caller.organisation_id, person.id))
     if said is None:
@@ -224,7 +224,3 @@ def _uuid(given: str) -> UUID:
         return UUID(given)
     except ValueError:
         return UUID(int=0)
-
-
-def _tell(event: str, caller: Caller, person_id: UUID) -> None:
-    log.info(event, person=str(person_id), organisation=str(caller.organisation_id), by=caller.name)

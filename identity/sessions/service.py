@@ -15,7 +15,7 @@ from hub.columns import new_id
 from hub.database import Tenancy, set_tenancy
 from hub.errors import Forbidden, NotFound
 from hub.settings import settings
-from identity.audit.service import ANYONE, Someone, note, record
+from identity.audit.service import ANYONE, Actor, Someone, home_of, note, own_account, record, unproven
 from identity.models import LoginSession, Person
 from identity.principal import Principal
 from identity.secrets import digest, hash_password, new_token
@@ -60,6 +60,8 @@ def refuse_where_federated(session: Session, person_id: UUID) -> None:
     To be asked once the person has proved who they are, so that it tells nobody else."""
     provider_id = session.scalar(text("select federation_enforced(:id)"), {"id": person_id})
     if provider_id is not None:
+        set_tenancy(session, Tenancy(person=person_id))
+        note(session, "sign_in_refused", **unproven(session, person_id), reason="provider_enforced")
         raise SignInElsewhere(provider_id)
 
 
@@ -84,6 +86,7 @@ def open_session(session: Session, person_id: UUID, browser: Browser, amr: Seque
     set_tenancy(session, Tenancy(person=person_id))
     mine = [o for o in list_own_organisations(session) if o.member_since is not None]
     if not mine:
+        note(session, "sign_in_refused", **unproven(session, person_id), reason="no_organisation")
         raise Forbidden("Your account belongs to no organisation any more. Ask your administrator.")
     first = min(mine, key=lambda o: (not o.is_home, not o.is_last, o.member_since))
     token, csrf, now = new_token(), new_token(), datetime.now(UTC)
@@ -102,8 +105,16 @@ def open_session(session: Session, person_id: UUID, browser: Browser, amr: Seque
     session.add(made)
     session.flush()
     device = devices.remember(session, person_id, browser.devices, browser.name)
-    itself = Someone("person", person_id, first.id)
-    record(session, "signed_in", actor=itself, object_kind="session", object_id=made.id, amr=list(amr))
+    record(
+        session,
+        "signed_in",
+        actor=Someone("person", person_id, first.id),
+        organisations=[home_of(session, person_id)],
+        object_kind="session",
+        object_id=made.id,
+        amr=list(amr),
+        is_new_device=bool(device),
+    )
     return Opened(token, csrf, made.id, person_id, made.expires_at, device)
 
 
@@ -112,14 +123,20 @@ def list_sessions(session: Session, person_id: UUID) -> Sequence[LoginSession]:
     return session.scalars(mine.order_by(LoginSession.last_seen_at.desc(), LoginSession.id).limit(200)).all()
 
 
-def end_session(session: Session, person_id: UUID, session_id: UUID) -> None:
-    """Raises NotFound for a session that is not the person's own."""
+def end_session(session: Session, person_id: UUID, session_id: UUID, by: Actor | None = None) -> None:
+    """`by` is who ended it, where it was not the person. Raises NotFound for a session that is not the person's own."""
     own = delete(LoginSession).where(LoginSession.id == session_id, LoginSession.person_id == person_id)
     organisation_id = session.scalar(own.returning(LoginSession.organisation_id))
     if organisation_id is None:
         raise NotFound(f"You have no session {session_id}; it may have ended already.")
-    itself = Someone("person", person_id, organisation_id)
-    record(session, "session_ended", actor=itself, object_kind="session", object_id=session_id)
+    record(
+        session,
+        "session_ended",
+        actor=by or Someone("person", person_id, organisation_id),
+        organisations=[organisation_id, home_of(session, person_id)],
+        object_kind="session",
+        object_id=session_id,
+    )
 
 
 def end_other_sessions(session: Session, person_id: UUID, keep: UUID | None) -> None:
@@ -166,4 +183,4 @@ def change_password(session: Session, principal: Principal, password: str) -> No
     person.password_hash = hash_password(password)
     session.flush()
     end_other_sessions(session, principal.id, keep=principal.session_id)
-    record(session, "password_changed", actor=principal, object_kind="person", object_id=principal.id)
+    record(session, "password_changed", **own_account(session, principal.id))

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from uuid import UUID
 
-import structlog
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from hub.errors import Conflict, Forbidden
 from identity import links
+from identity.audit.service import record
 from identity.mail import Letter, send
 from identity.people.service import get_member
 from identity.principal import Principal, act_for
-
-log = structlog.get_logger(__name__)
 
 RESET = text("select identity_reset_factors(:person)")
 
@@ -35,4 +33,5 @@ def reset_factors(session: Session, caller: Principal, organisation_id: UUID | N
     gone = session.scalar(RESET, {"person": person_id})
     letter = Letter("factors_reset", person.locale, person.name, f"{links.base_url()}/signin")
     send(session, keeper_id, person.email, letter)
-    log.info("factors_reset", person=str(person_id), organisation=str(keeper_id), by=str(caller.id), factors=gone)
+    places = [keeper_id, person.organisation_id]
+    record(session, "factors_reset", organisations=places, object_kind="person", object_id=person_id, factors=gone)

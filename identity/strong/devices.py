@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-import structlog
 from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from hub.columns import new_id
 from hub.errors import NotFound
+from identity.audit.service import own_account, record
 from identity.secrets import digest, new_token
 from identity.strong.models import Device
 
@@ -20,7 +20,6 @@ COOKIE = "hub_device"
 MOST = 5
 DAYS = 400
 
-log = structlog.get_logger(__name__)
 
 KNOWN = text("select identity_known_device(:whom, cast(:tokens as bytea[]))")
 
@@ -50,7 +49,6 @@ def remember(session: Session, person_id: UUID, tokens: Sequence[bytes], name: s
     made = Device(id=new_id(), person_id=person_id, token_hash=digest(token), name=name[:200])
     session.add(made)
     session.flush()
-    log.info("device_remembered", person=str(person_id), device=str(made.id))
     return token
 
 
@@ -64,4 +62,4 @@ def forget(session: Session, person_id: UUID, device_id: UUID) -> None:
     own = delete(Device).where(Device.id == device_id, Device.person_id == person_id)
     if session.scalar(own.returning(Device.id)) is None:
         raise NotFound(f"You have no device {device_id}; it may be forgotten already.")
-    log.info("device_forgotten", person=str(person_id), device=str(device_id))
+    record(session, "device_forgotten", **own_account(session, person_id), device=device_id)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from hub import vault
 from hub.errors import Conflict, NotFound, Unprocessable
+from identity.audit.service import own_account, record
 from identity.secrets import code_digest, new_code
 from identity.strong.models import Passkey, RecoveryCode, Totp
 
@@ -22,6 +23,7 @@ STEP_SECONDS = 30
 CODES = 10
 
 Method = Literal["passkey", "totp", "recovery_code"]
+
 
 log = structlog.get_logger(__name__)
 
@@ -66,7 +68,7 @@ def confirm_totp(session: Session, person_id: UUID, code: str) -> None:
     if not _is_totp(session, person_id, code):
         raise Unprocessable("The code does not fit. Set the phone's clock to automatic and give the code shown now.")
     session.execute(update(Totp).where(Totp.person_id == person_id).values(confirmed_at=func.now()))
-    log.info("totp_added", person=str(person_id))
+    record(session, "totp_added", **own_account(session, person_id))
 
 
 def remove_totp(session: Session, person_id: UUID) -> None:
@@ -74,7 +76,7 @@ def remove_totp(session: Session, person_id: UUID) -> None:
     if session.scalar(gone) is None:
         raise NotFound("You have no authenticator app.")
     drop_codes_without_factor(session, person_id)
-    log.info("totp_removed", person=str(person_id))
+    record(session, "totp_removed", **own_account(session, person_id))
 
 
 def check_code(session: Session, person_id: UUID, code: str) -> Method | None:
@@ -88,7 +90,7 @@ def check_code(session: Session, person_id: UUID, code: str) -> Method | None:
     )
     if session.scalar(mine.values(used_at=func.now()).returning(RecoveryCode.person_id)) is None:
         return None
-    log.info("recovery_code_used", person=str(person_id))
+    record(session, "recovery_code_used", **own_account(session, person_id))
     return "recovery_code"
 
 
@@ -117,7 +119,7 @@ def new_recovery_codes(session: Session, person_id: UUID) -> list[str]:
     session.execute(delete(RecoveryCode).where(RecoveryCode.person_id == person_id))
     session.add_all(RecoveryCode(person_id=person_id, code_hash=code_digest(code)) for code in codes)
     session.flush()
-    log.info("recovery_codes_made", person=str(person_id))
+    record(session, "recovery_codes_made", **own_account(session, person_id))
     return codes
 
 

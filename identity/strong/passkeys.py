@@ -8,7 +8,6 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 from uuid import UUID
 
-import structlog
 import webauthn
 from sqlalchemy import Row, delete, func, select, text, update
 from sqlalchemy.orm import Session
@@ -26,6 +25,7 @@ from hub.columns import new_id
 from hub.database import Tenancy, set_tenancy
 from hub.errors import Conflict, NotFound, Unauthenticated, Unprocessable
 from hub.settings import settings
+from identity.audit.service import note, own_account, record, unproven
 from identity.secrets import digest
 from identity.strong.factors import ISSUER, drop_codes_without_factor
 from identity.strong.models import Passkey
@@ -38,7 +38,6 @@ REFUSED = "The passkey was not accepted. Try again, or sign in another way."
 # What the library raises on bytes that are no WebAuthn at all.
 MALFORMED = (WebAuthnException, ValueError, TypeError, KeyError, IndexError, AttributeError, struct.error)
 
-log = structlog.get_logger(__name__)
 
 ASK = text("select identity_challenge(:challenge, :browser, :purpose, :person, :seconds)")
 ANSWER = text("select * from identity_answer_challenge(:challenge, :browser)")
@@ -139,8 +138,8 @@ def register(
             credential=credential, expected_challenge=challenge, expected_rp_id=relying_party(),
             expected_origin=_origin(),
         )  # fmt: skip
-    except MALFORMED as error:
-        log.info("passkey_registration_refused", person=str(person_id), error=str(error))
+    except MALFORMED:
+        note(session, "passkey_refused", **own_account(session, person_id), reason="registration")
         raise Unprocessable("The passkey was not accepted. Nothing was kept; try again.") from None
     held = session.scalar(select(func.count()).where(Passkey.person_id == person_id)) or 0
     if held >= MOST or session.execute(FIND, {"credential": made.credential_id}).one_or_none() is not None:
@@ -152,7 +151,7 @@ def register(
     )  # fmt: skip
     session.add(passkey)
     session.flush()
-    log.info("passkey_added", person=str(person_id), passkey=str(passkey.id))
+    record(session, "passkey_added", **own_account(session, person_id), passkey=passkey.id)
     return passkey, Proof(person_id, made.user_verified, is_synced)
 
 
@@ -170,8 +169,9 @@ def authenticate(
             expected_origin=_origin(), credential_public_key=found.public_key, credential_current_sign_count=0,
             require_user_verification=asked.person_id is None,
         )  # fmt: skip
-    except MALFORMED as error:
-        log.info("passkey_refused", person=str(found.person_id), passkey=str(found.id), error=str(error))
+    except MALFORMED:
+        set_tenancy(session, Tenancy(person=found.person_id))
+        note(session, "passkey_refused", **unproven(session, found.person_id), reason=asked_for, passkey=found.id)
         raise Unauthenticated(REFUSED) from None
     set_tenancy(session, Tenancy(person=found.person_id))
     _count(session, found.id, found.person_id, used.new_sign_count)
@@ -192,7 +192,8 @@ def _count(session: Session, passkey_id: UUID, person_id: UUID, count: int) -> N
     has_risen = Passkey.sign_count < count if count else Passkey.sign_count == 0
     mine = update(Passkey).where(Passkey.id == passkey_id, has_risen)
     if session.scalar(mine.values(sign_count=count, last_used_at=func.now()).returning(Passkey.id)) is None:
-        log.warning("passkey_sign_count_regressed", person=str(person_id), passkey=str(passkey_id), count=count)
+        told = unproven(session, person_id)
+        note(session, "sign_count_regressed", **told, passkey=passkey_id, count=count)
         raise Unauthenticated("This passkey's counter went back, as a copied one's does. Remove it and add a new one.")
 
 
@@ -216,4 +217,4 @@ def remove_passkey(session: Session, person_id: UUID, passkey_id: UUID) -> None:
     if session.scalar(own.returning(Passkey.id)) is None:
         raise NotFound(f"You have no passkey {passkey_id}; it may be removed already.")
     drop_codes_without_factor(session, person_id)
-    log.info("passkey_removed", person=str(person_id), passkey=str(passkey_id))
+    record(session, "passkey_removed", **own_account(session, person_id), passkey=passkey_id)

@@ -6,17 +6,15 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 from uuid import UUID
 
-import structlog
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from hub.errors import Conflict
+from identity.audit.service import record
 from identity.organisations.service import get_organisation
 from identity.principal import Principal, act_for
 from identity.strong.models import SignInPolicy
 from identity.strong.schemas import PolicyIn
-
-log = structlog.get_logger(__name__)
 
 SecondFactor = Literal["none", "any", "passkey"]
 
@@ -50,7 +48,14 @@ def set_policy(session: Session, caller: Principal, organisation_id: UUID, given
         raise Conflict(f"Your own session does not meet this: {lacking}. Sign in that way first, so that you stay in.")
     session.merge(SignInPolicy(organisation_id=organisation_id, **wanted._asdict()))
     session.flush()
-    log.info("sign_in_policy_set", organisation=str(organisation_id), by=str(caller.id), **wanted._asdict())
+    record(
+        session,
+        "sign_in_policy_set",
+        organisations=[organisation_id],
+        object_kind="organisation",
+        object_id=organisation_id,
+        **wanted._asdict(),
+    )
     return wanted
 
 

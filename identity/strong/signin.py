@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import structlog
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from hub.database import Tenancy, set_tenancy
 from hub.errors import Unauthenticated
+from identity.audit.service import note, record, unproven
 from identity.models import Person
 from identity.secrets import digest, new_token, renewed, verify_password
 from identity.sessions import throttle
@@ -28,7 +28,6 @@ WRONG = "E-mail or password is wrong. Try again, or have a link sent to set a ne
 WRONG_CODE = "The code is wrong or was used already. Give the code shown now."
 ENDED = "This sign-in has ended. Begin again with your e-mail and password."
 
-log = structlog.get_logger(__name__)
 
 ACCOUNT = text("select * from identity_account(:email)")
 PEND = text("select identity_pend(:digest, :person, :amr, :seconds)")
@@ -89,7 +88,7 @@ def enter(session: Session, person_id: UUID, browser: Browser, amr: Sequence[str
     token = new_token()
     kept = {"digest": digest(token), "person": person_id, "amr": list(amr), "seconds": PENDING_SECONDS}
     expires_at: datetime = session.execute(PEND, kept).scalar_one()
-    log.info("second_factor_asked", person=str(person_id))
+    record(session, "second_factor_asked", **unproven(session, person_id))
     return Pending(token, methods, expires_at)
 
 
@@ -107,7 +106,7 @@ def finish_by_code(session: Session, new_session: NewSession, *, token: str, cod
     pending, tried = _admit_second(new_session, token, browser)
     set_tenancy(session, Tenancy(person=pending.person_id))
     if factors.check_code(session, pending.person_id, code) is None:
-        log.info("second_factor_refused", person=str(pending.person_id))
+        note(session, "second_factor_refused", **unproven(session, pending.person_id), reason="wrong_code")
         raise Unauthenticated(WRONG_CODE)
     throttle.give_back(session, tried)
     return _finish(session, token, pending.person_id, (*pending.amr, "otp", "mfa"), browser)
@@ -122,6 +121,9 @@ def _admit_second(new_session: NewSession, token: str, browser: Browser) -> tupl
         device = devices.find(session, pending.person_id, browser.devices)
         tried = throttle.doors(str(pending.person_id), browser.address, device, "second")
         wait = throttle.take(session, tried)
+        if wait:
+            set_tenancy(session, Tenancy(person=pending.person_id))
+            note(session, "second_factor_refused", **unproven(session, pending.person_id), reason="too_many_tries")
     throttle.refuse(wait)
     return pending, tried
 

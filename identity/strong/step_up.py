@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
 
-import structlog
 from fastapi import Depends, HTTPException, Request
 from sqlalchemy import func, update
 from sqlalchemy.orm import Session
 
 from hub.errors import Forbidden, Unauthenticated
 from hub.pages import wants_page
+from identity.audit.service import note, own_account, record
 from identity.models import LoginSession, Person
 from identity.principal import SAFE_METHODS, Principal, authenticate
 from identity.secrets import verify_password
@@ -25,8 +25,6 @@ from identity.strong import factors, passkeys
 RECENT = timedelta(minutes=10)
 NEEDED = "This needs a proof of who you are from within the last ten minutes. Confirm, then try again."
 WRONG = "This is not right. Nothing was changed."
-
-log = structlog.get_logger(__name__)
 
 
 def is_recent(principal: Principal) -> bool:
@@ -60,7 +58,7 @@ def prove_password(session: Session, new_session: Callable[[], Session], me: Pri
     """Raises Forbidden where it is wrong, TooManyRequests: a stolen session is no place to guess either."""
     tried = _count(new_session, me)
     if not verify_password(session.get_one(Person, me.id).password_hash, password):
-        log.info("step_up_refused", person=str(me.id))
+        note(session, "step_up_refused", **own_account(session, me.id), reason="wrong_password")
         raise Forbidden("The current password is wrong. Nothing was changed.")
     throttle.give_back(session, tried)
 
@@ -85,7 +83,7 @@ def by_password(session: Session, new_session: Callable[[], Session], me: Princi
 def by_code(session: Session, new_session: Callable[[], Session], me: Principal, code: str) -> None:
     tried = _count(new_session, me)
     if factors.check_code(session, me.id, code) is None:
-        log.info("step_up_refused", person=str(me.id))
+        note(session, "step_up_refused", **own_account(session, me.id), reason="wrong_code")
         raise Forbidden("The code is wrong or was used already. Give the code shown now.")
     throttle.give_back(session, tried)
     raise_to(session, me, (*me.amr, "otp", "mfa"))
@@ -104,7 +102,7 @@ def raise_to(session: Session, me: Principal, amr: Sequence[str]) -> None:
     """The session carries the new proof from its next request on."""
     own = update(LoginSession).where(LoginSession.id == me.session_id, LoginSession.person_id == me.id)
     session.execute(own.values(stepped_up_at=func.now(), amr=list(dict.fromkeys(amr))))
-    log.info("stepped_up", person=str(me.id), session=str(me.session_id), amr=list(amr))
+    record(session, "stepped_up", **own_account(session, me.id), session_id=me.session_id, amr=list(amr))
 
 
 def may_enrol(session: Session, me: Principal) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import structlog
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -10,10 +9,9 @@ from hub import mailer
 from hub.errors import Conflict, NotFound
 from hub.jobs import defer
 from identity import links
+from identity.audit.service import record
 from identity.principal import Principal
 from masterdata.golden.holders import get_holders
-
-log = structlog.get_logger(__name__)
 
 _ORGANISATION = text("""
     select name_zh, name_en from organisation where id = nullif(current_setting('hub.org', true), '')::uuid""")
@@ -43,4 +41,5 @@ def ask_head_office(session: Session, caller: Principal, number: str) -> None:
         raise Conflict("Head office was asked about this material within the last day, or has nobody to ask yet.")
     for mail in sent:
         defer(session, mailer.TASK, mail_id=str(mail.mail_id), organisation_id=str(mail.office_id))
-    log.info("head_office_asked", number=held.number, organisation=str(caller.organisation_id), by=str(caller.id))
+    places = [caller.organisation_id, *(mail.office_id for mail in sent)]
+    record(session, "head_office_asked", organisations=places, object_kind="golden_material", object_id=held.number)

@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import structlog
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from hub.errors import Forbidden, Unprocessable
+from identity.audit.service import record
 from identity.principal import Principal
 from masterdata.disclosure.schemas import BANDS, DEFAULTS, Disclosure, DisclosureIn, PartnerKind, Rule
 from masterdata.golden.holders import find_golden, sister_of
 from masterdata.golden.schemas import Level, SisterStock
-
-log = structlog.get_logger(__name__)
 
 _ACTING = text("""
     select id, key, kind from organisation where id = nullif(current_setting('hub.org', true), '')::uuid""")
@@ -68,10 +66,10 @@ def put_disclosure(session: Session, caller: Principal, given: DisclosureIn) -> 
     }
     for place in sorted(before.keys() | wanted.keys()):
         if before.get(place) != wanted.get(place):
-            change = {"partner_kind": place[0], "class_prefix": place[1], "level": wanted.get(place)}
+            change: dict[str, Any] = {"partner_kind": place[0], "class_prefix": place[1], "level": wanted.get(place)}
             session.execute(_WRITE, change | {"org": owner.id, "at": given.valid_from, "by": caller.id})
-            told = {"before": before.get(place), "valid_from": given.valid_from and given.valid_from.isoformat()}
-            log.info("disclosure_changed", **change, **told, organisation=str(owner.id), by=str(caller.id))
+            told: dict[str, Any] = {"before": before.get(place), "valid_from": given.valid_from}
+            record(session, "disclosure_changed", **_whose(owner), **change, **told)
     return get_disclosure(session)
 
 
@@ -88,6 +86,10 @@ def _owner(session: Session) -> Row[Any]:
     if owner is None or owner.kind not in ("group", "subsidiary"):
         raise Forbidden("Only plants of the group disclose stock. Act for a plant to see its policy.")
     return owner
+
+
+def _whose(owner: Row[Any]) -> dict[str, Any]:
+    return {"organisations": [owner.id], "object_kind": "organisation", "object_id": owner.id}
 
 
 def _wanted(given: DisclosureIn) -> dict[tuple[PartnerKind, str], Level | None]:

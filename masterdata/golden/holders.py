@@ -12,8 +12,7 @@ from sqlalchemy.orm import Session
 
 from hub.errors import NotFound
 from hub.settings import settings
-from identity.audit.service import note
-from masterdata.golden import past
+from masterdata.golden import looks, past
 from masterdata.golden.ages import RATES, SOURCE_AT, VALUE, age_of, combined
 from masterdata.golden.schemas import (
     LIVE,
@@ -101,7 +100,9 @@ def held_of(session: Session, golden: Row[Any], moment: Moment = LIVE) -> Holder
     """Who holds a golden material that `find_golden` gave."""
     if not moment.is_live:
         at = moment.as_of or datetime.now(UTC)
-        return answer(golden, past.holdings(session, golden.id, moment, at), [], at, moment)
+        held = past.holdings(session, golden.id, moment, at)
+        looks.looked(session, golden.number, {row.organisation_id for row in held})
+        return answer(golden, held, [], at, moment)
     return _answers(session, [golden])[0]
 
 
@@ -150,27 +151,14 @@ def _answers(session: Session, goldens: Sequence[Row[Any]]) -> list[Holders]:
     values = {"goldens": ids, "today": settings().today(), "currency": settings().group_currency}
     held = session.execute(_HOLDINGS, values).all() if ids else []
     sisters = session.execute(_SISTERS, {"goldens": ids}).all() if ids else []
-    _tell(session, goldens, sisters)
+    for golden in goldens:
+        looks.looked(session, golden.number, {r.organisation_id for r in (*held, *sisters) if r.golden_id == golden.id})
     return [
         answer(
             golden, [r for r in held if r.golden_id == golden.id], [r for r in sisters if r.golden_id == golden.id], now
         )
         for golden in goldens
     ]
-
-
-def _tell(session: Session, goldens: Sequence[Row[Any]], sisters: Sequence[Row[Any]]) -> None:
-    """Whose stock was shown learns who looked at which material."""
-    for golden in goldens:
-        shown = {row.organisation_id for row in sisters if row.golden_id == golden.id}
-        if shown:
-            note(
-                session,
-                "stock_of_another_viewed",
-                organisations=shown,
-                object_kind="golden_material",
-                object_id=golden.number,
-            )
 
 
 def answer(

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from hub import paging
 from hub.errors import NotFound
-from masterdata.golden import past
+from masterdata.golden import looks, past
 from masterdata.golden.ages import age_of
 from masterdata.golden.holders import find_golden
 from masterdata.golden.records import Movement, MovementPage, MovementQuery, Position, PositionPage, Trail
@@ -54,9 +54,12 @@ def list_positions(
     golden = find_golden(session, number)
     last = paging.decode(after, (int,))[0] if after else 0
     if not moment.is_live:
-        return _past(session, golden.id, last, limit, moment)
+        found = _past(session, golden.id, last, limit, moment)
+        looks.looked(session, golden.number, {one.organisation_id for one in found.items})
+        return found
     values = {"golden": golden.id, "after": last, "limit": limit + 1, "detail": False}
     page, following = paging.cut(session.execute(_PAGE, values).all(), limit, lambda row: (row.id,))
+    looks.looked(session, golden.number, {row.organisation_id for row in page})
     now = datetime.now(UTC)
     return PositionPage([position_of(row, now) for row in page], following)
 
@@ -131,6 +134,7 @@ def get_trail(session: Session, organisation_id: UUID, position_id: int) -> Trai
     row = session.execute(_ONE, values).one_or_none()
     if row is None:
         raise NotFound(f"There is no position {position_id} you may see.")
+    looks.looked(session, row.number, {row.organisation_id})
     converted = row.numerator is not None and row.unit != row.golden_unit
     return Trail(
         position=position_of(row, datetime.now(UTC)),

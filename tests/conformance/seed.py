@@ -137,7 +137,12 @@ def _domain(session: Session, caller: Principal, organisation_id: UUID, key: str
     domain = f"people.{key}.example"
     set_tenancy(session, Tenancy(caller.readable, organisation_id))
     made = VerifiedDomain(
-        id=new_id(), organisation_id=organisation_id, domain=domain, method="dns", token="", verified_at=datetime.now(UTC)
+        id=new_id(),
+        organisation_id=organisation_id,
+        domain=domain,
+        method="dns",
+        token="",
+        verified_at=datetime.now(UTC),
     )
     session.add(made)
     session.flush()
