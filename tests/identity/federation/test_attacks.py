@@ -46,7 +46,7 @@ def refused(client, answer, why: str) -> None:
     assert client.get("/v1/me").status_code == 401
 
 
-@pytest.mark.parametrize(("lies", "why"), CLAIMS, ids=lambda v: str(v)[:40])
+@pytest.mark.parametrize(("lies", "why"), CLAIMS)
 def test_claims_that_do_not_fit_are_refused(client, come_back, theirs, lies, why) -> None:
     theirs.lies = lies
     refused(client, come_back(), why)
@@ -64,7 +64,7 @@ HEADERS = [
 ]
 
 
-@pytest.mark.parametrize(("header", "signer", "why"), HEADERS, ids=lambda v: str(v)[:30])
+@pytest.mark.parametrize(("header", "signer", "why"), HEADERS)
 def test_tokens_that_others_could_make_are_refused(  # noqa: PLR0917 - fixtures and a case
     client, come_back, theirs, header, signer, why
 ) -> None:
@@ -83,7 +83,7 @@ ANSWERS = [
 ]
 
 
-@pytest.mark.parametrize(("answer", "why"), ANSWERS, ids=lambda v: str(v)[:30])
+@pytest.mark.parametrize(("answer", "why"), ANSWERS)
 def test_answers_without_a_token_are_refused(client, come_back, theirs, answer, why) -> None:
     theirs.answer = answer
     refused(client, come_back(), why)
@@ -100,7 +100,7 @@ RETURNS = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "why"), RETURNS, ids=lambda v: str(v)[:30])
+@pytest.mark.parametrize(("changes", "why"), RETURNS)
 def test_returns_that_do_not_fit_are_refused(client, come_back, changes, why) -> None:
     refused(client, come_back(**changes), why)
 
@@ -161,7 +161,7 @@ DOCUMENTS = [
 ]
 
 
-@pytest.mark.parametrize(("describes", "why"), DOCUMENTS, ids=lambda v: str(v)[:30])
+@pytest.mark.parametrize(("describes", "why"), DOCUMENTS)
 def test_a_provider_that_describes_itself_badly_is_not_gone_to(client, theirs, ours, describes, why) -> None:
     theirs.describes = describes
     begun = client.get(f"/federation/{ours}/start")
