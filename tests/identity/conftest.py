@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from hub.columns import new_id
 from hub.database import Tenancy, set_tenancy
+from identity.audit import notes
 from identity.models import Membership, Person
 from identity.principal import Principal
 from identity.scopes import effective, scopes_of
@@ -77,3 +79,18 @@ def sign_in(client: Any) -> Callable[..., str]:
         return str(answer.json()["csrf_token"])
 
     return enter
+
+
+@pytest.fixture
+def noted(client: Any) -> list[dict[str, Any]]:
+    """What requests note, also those that are refused and so undone."""
+    found: list[dict[str, Any]] = []
+    plain = client.app.state.new_session
+
+    def new_session() -> Session:
+        made: Session = plain()
+        made.info[notes.INFO] = SimpleNamespace(put=lambda event: found.append(event) or True)
+        return made
+
+    client.app.state.new_session = new_session
+    return found

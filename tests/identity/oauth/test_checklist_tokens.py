@@ -18,6 +18,7 @@ from identity.oauth import devices, endpoints, grants, keys, tokens
 from identity.people import service as people
 from identity.people.schemas import PersonPatch
 from tests.conftest import GROUP
+from tests.identity.audit.test_recorded import log_of
 from tests.identity.oauth.conftest import ISSUER
 from tests.identity.oauth.test_flow import decoded
 
@@ -47,13 +48,22 @@ def test_08_a_code_is_bound_to_its_client_and_address_and_short_lived(app_of, ma
     assert app_of.redeem(app_of.code()).json()["error"] == "invalid_grant"
 
 
-def test_12_refresh_rotates_and_a_reuse_after_the_grace_ends_the_family(app_of, make_app, monkeypatch) -> None:
+def test_12_refresh_rotates_and_a_reuse_after_the_grace_ends_the_family(app_of, make_app, world, monkeypatch) -> None:
     first = app_of.tokens()["refresh_token"]
     assert make_app().refresh(first).json()["error"] == "invalid_grant"
     second = app_of.refresh(first).json()["refresh_token"]
     monkeypatch.setattr(grants, "GRACE_SECONDS", 0)
-    assert app_of.refresh(first).json()["error"] == "invalid_grant"
-    assert app_of.refresh(second).json()["error"] == "invalid_grant"
+    for token in (first, first, second):
+        assert app_of.refresh(token).json()["error"] == "invalid_grant"
+    for concerned in (world.a, GROUP):
+        assert [e.action for e in log_of(world, concerned)].count("token_reuse_detected") == 1
+
+
+def test_06_a_code_that_comes_again_is_recorded_with_its_grant(app_of, world) -> None:
+    code = app_of.code()
+    assert app_of.redeem(code).status_code == 200
+    assert [app_of.redeem(code).status_code for _ in range(2)] == [400, 400]
+    assert [e.action for e in log_of(world, world.a)].count("token_reuse_detected") == 1
 
 
 def test_13_refresh_never_widens_and_ends_with_what_it_stands_on(app_of, world, session, ann, monkeypatch) -> None:

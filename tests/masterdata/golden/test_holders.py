@@ -11,6 +11,7 @@ from sqlalchemy import text
 from hub.errors import NotFound
 from masterdata.golden import service
 from masterdata.golden.schemas import Moment
+from tests.conftest import GROUP
 from tests.masterdata.shop import NOW, Plant, Shop
 
 GTIN = "4006381333931"
@@ -163,6 +164,25 @@ def test_whose_stock_was_looked_at_learns_of_it(shop: Shop) -> None:
     assert _events(shop, b) == []
     shop.see(a.id)
     service.get_holders(shop.session, number)
+    _next_request(shop)
     shop.see(a.id)
     service.find_holders(shop.session, "04020833")
     assert _events(shop, b) == [("stock_of_another_viewed", "golden_material", number)] * 2
+
+
+def test_a_plant_learns_of_the_group_that_looks_at_it_once_a_request(shop: Shop) -> None:
+    a, b = _bearing(shop)
+    number = shop.goldens()["a", "04020833"]
+    shop.see(GROUP, a.id, b.id)
+    service.get_overview(shop.session)
+    assert _events(shop, b) == []
+    for looks in (1, 2):
+        _next_request(shop)
+        shop.see(GROUP, a.id, b.id)
+        service.get_holders(shop.session, number)
+        service.list_positions(shop.session, number)
+        assert _events(shop, b) == [("stock_of_another_viewed", "golden_material", number)] * looks
+
+
+def _next_request(shop: Shop) -> None:
+    shop.session.info.pop("looks", None)
