@@ -26,7 +26,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "ClientIn": {"redirect_uris": ["https://app.example/cb"]},
     "AssignmentIn": {"roles": ["planner"]},
     "RateIn": {"currency": "EUR", "rate": "7.7"},
-    "ReportIn": {"as_of": "2026-11-01T09:00:00Z"},
+    "ReportIn": {"as_of": "2026-11-01T08:00:00Z"},
     "Jwk": {"x": "A" * 43},
 }
 
