@@ -48,8 +48,18 @@ class DemoGroup:
     def systems(self) -> tuple[plants.System, ...]:
         return plants.SYSTEMS
 
+    def partners(self) -> tuple[plants.Organisation, ...]:
+        """A supplier and a carrier, with people of their own."""
+        return plants.PARTNERS
+
     def people(self) -> tuple[plants.Person, ...]:
-        return plants.PEOPLE
+        return plants.PEOPLE + plants.PARTNER_PEOPLE
+
+    def delegations(self) -> tuple[plants.Delegation, ...]:
+        return plants.DELEGATIONS
+
+    def disclosed(self) -> tuple[plants.Disclosed, ...]:
+        return plants.DISCLOSED
 
     def rates(self) -> list[reference.Rate]:
         """Daily against CNY, from the first day of history to today."""

@@ -60,6 +60,26 @@ class Person:
     language: Literal["zh", "en"] = "zh"
 
 
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """`giver` lets people of `partner` act for it in these roles."""
+
+    giver: str
+    partner: str
+    roles: tuple[str, ...]
+    people: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosed:
+    """What a plant shows a kind of partner of materials whose class begins with the prefix."""
+
+    organisation: str
+    partner_kind: Literal["subsidiary", "supplier", "carrier"]
+    class_prefix: str
+    level: Literal["full", "banded", "yes_no", "hidden", "none"]
+
+
 GROUP = "cloudcliff"
 
 ORGANISATIONS = (
@@ -71,6 +91,12 @@ ORGANISATIONS = (
     Organisation("kongxi", "空溪电机厂", "Hollowbrook Motors", "空", "H", GROUP, "subsidiary", "EUR"),
     Organisation("duoyan", "朵岩装备厂", "Blossom Rock Machinery", "朵", "B", GROUP, "subsidiary", "CNY"),
     Organisation("luyu", "鹿屿轴承厂", "Deer Isle Bearings", "鹿", "D", GROUP, "subsidiary", "CNY"),
+)
+
+# Beside the group: they have no stock here, only people.
+PARTNERS = (
+    Organisation("shuangye", "霜叶紧固件", "Amberleaf Fasteners", "霜", "A", GROUP, "supplier", "CNY"),
+    Organisation("yuanfan", "远帆物流", "Far Sail Logistics", "帆", "S", GROUP, "carrier", "CNY"),
 )
 
 SYSTEMS = (
@@ -187,6 +213,24 @@ PEOPLE = (
     Person("段朵", "Duan Duo", "keeper@duoyan.example", "duoyan-keeper-26", "duoyan", ("keeper",)),
     Person("陆鹿", "Lu Lu", "keeper@luyu.example", "luyu-keeper-26", "luyu", ("keeper",)),
 )
+
+PARTNER_PEOPLE = (
+    Person("叶霜", "Ye Shuang", "admin@shuangye.example", "shuangye-admin-26", "shuangye", ("admin",)),
+    Person("江帆", "Jiang Fan", "admin@yuanfan.example", "yuanfan-admin-26", "yuanfan", ("admin",), "en"),
+    Person("舟行", "Zhou Xing", "dispatcher@yuanfan.example", "yuanfan-dispatcher-26", "yuanfan", ("dispatcher",)),
+)
+
+# One forwarder's dispatcher works for three plants and a supplier.
+_FORWARDER = ("dispatcher@yuanfan.example",)
+DELEGATIONS = (
+    Delegation("qingyu", "yuanfan", ("planner",), _FORWARDER),
+    Delegation("wugang", "yuanfan", ("planner",), _FORWARDER),
+    Delegation("kongxi", "yuanfan", ("planner",), _FORWARDER),
+    Delegation("shuangye", "yuanfan", ("sales",), _FORWARDER),
+)
+
+# Sister plants see bands of this plant's bearings, and all of the rest.
+DISCLOSED = (Disclosed("qingyu", "subsidiary", "01", "banded"),)
 
 
 def system(key: str) -> System:

@@ -122,7 +122,9 @@ def _welcome(group: Any) -> None:
     for person in group.people():
         name = f"{person.name_zh} {person.name_en}"
         roles = ", ".join(person.roles)
-        out.print(f"  {person.email:<30}{person.password:<22}{roles:<9}{person.organisation:<12}{name}", soft_wrap=True)
+        out.print(
+            f"  {person.email:<30}{person.password:<22}{roles:<12}{person.organisation:<12}{name}", soft_wrap=True
+        )
     out.print(f"[green]✓[/] [bold]{settings().address}[/]  stock is moving. Ctrl-C ends it.")
     out.print("The first time, figures grow for some minutes: the agent delivers two years of stock.", soft_wrap=True)
     out.print(f"Logs: {settings().home / 'logs'}", soft_wrap=True)

@@ -3,7 +3,7 @@ exchange rates, the cross-reference file. Entered once; what grows by the day is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -20,20 +20,35 @@ from hub.models import Organisation
 from identity import models
 from identity.agents.schemas import AgentIn, Grant
 from identity.agents.service import create_agent
+from identity.oauth.schemas import ClientIn
+from identity.oauth.service import create_client
 from identity.organisations.schemas import OrganisationIn
 from identity.organisations.service import create_organisation
+from identity.partners import service as partners
+from identity.partners.schemas import PartnerGrantIn
 from identity.people.schemas import PersonIn
 from identity.people.service import add_person
-from identity.principal import Principal
+from identity.principal import Principal, act_for
 from identity.scopes import ROLES, scopes_of
 from identity.secrets import hash_password
+from masterdata.disclosure.schemas import DisclosureIn, RuleIn
+from masterdata.disclosure.service import put_disclosure
 from masterdata.lake.apart import BUILD
 from masterdata.landscape.models import SourceSystem
 from masterdata.landscape.schemas import SystemIn
 from masterdata.landscape.service import register_system
 from masterdata.materials.models import CrossReference, ExchangeRate
 
-AGENT = "demo"
+AGENT, ADMINISTRATOR = "demo", "admin@cloudcliff.example"
+# An application at a terminal: any port of this machine, no secret; people are asked before it sees stock.
+APPLICATION = ClientIn(
+    client_name="班组终端 Shift terminal",
+    application_type="native",
+    token_endpoint_auth_method="none",  # noqa: S106 - the name of a method
+    redirect_uris=["http://127.0.0.1/callback"],
+    grant_types=["authorization_code", "refresh_token"],
+    scopes=["openid", "profile", "email", "offline_access", "inventory:read"],
+)
 FIRST_BUILD = timedelta(minutes=3)
 # Plants name the job, the hub the rights.
 ROLE_OF = {"keeper": "steward"}
@@ -83,13 +98,15 @@ def _fields(plant: Plant) -> dict[str, str]:
 def _enter(session: Session, group: DemoGroup, root: UUID) -> str:
     caller = _administrator(root)
     ids = {GROUP: root}
-    for rank, plant in enumerate(one for one in group.organisations() if one.parent is not None):
-        made = create_organisation(session, caller, OrganisationIn(**_fields(plant), rank=rank))  # type: ignore[arg-type]
-        ids[plant.key] = made.id
-    readable = tuple(ids.values())
+    below = [one for one in group.organisations() + group.partners() if one.parent is not None]
+    for rank, one in enumerate(below):
+        given = OrganisationIn(**_fields(one), kind=one.kind, rank=rank)  # type: ignore[arg-type]
+        ids[one.key] = create_organisation(session, caller, given).id
+    kinds, readable = {one.key: one.kind for one in group.organisations() + group.partners()}, tuple(ids.values())
+    people: dict[str, UUID] = {}
     for person in group.people():
         set_tenancy(session, Tenancy(readable, ids[person.organisation]))
-        _person(session, person, ids[person.organisation])
+        people[person.email] = _person(session, person, ids[person.organisation], kinds[person.organisation])
     for system in group.systems():
         set_tenancy(session, Tenancy(readable, ids[system.organisation]))
         register_system(session, _system(system))
@@ -97,8 +114,10 @@ def _enter(session: Session, group: DemoGroup, root: UUID) -> str:
     _rates(session, group)
     _cross_references(session, group, ids)
     grants = [Grant(system=one.key, organisation_ids=[ids[one.organisation]]) for one in group.systems()]
-    everyone = _administrator(root, readable)
+    everyone = replace(_administrator(root, readable), id=people[ADMINISTRATOR])
+    _partners(session, group, everyone, ids, people)
     set_tenancy(session, everyone.tenancy)
+    create_client(session, everyone, APPLICATION)
     # By then the plants have told most of their two years.
     defer(session, BUILD, lock=BUILD, reason="demonstration", run_at=datetime.now(UTC) + FIRST_BUILD)
     return create_agent(session, everyone, AgentIn(name=AGENT, grants=grants)).code
@@ -109,7 +128,22 @@ def _administrator(root: UUID, readable: tuple[UUID, ...] = ()) -> Principal:
     return Principal("person", new_id(), "hub demo", root, readable or (root,), scopes, is_group=True)
 
 
-def _person(session: Session, person: Person, organisation_id: UUID) -> None:
+def _partners(
+    session: Session, group: DemoGroup, caller: Principal, ids: dict[str, UUID], people: dict[str, UUID]
+) -> None:
+    """What plants let partners do, and show their sisters."""
+    for one in group.delegations():
+        given = PartnerGrantIn(partner=one.partner, roles=list(one.roles), organisation_id=ids[one.giver])  # type: ignore[arg-type]
+        made = partners.grant(session, caller, given)
+        for email in one.people:
+            partners.assign(session, caller, made.id, people[email], one.roles)
+    for shown in group.disclosed():
+        plant = act_for(session, caller, ids[shown.organisation])
+        rule = RuleIn(partner_kind=shown.partner_kind, class_prefix=shown.class_prefix, level=shown.level)
+        put_disclosure(session, plant, DisclosureIn(rules=[rule]))
+
+
+def _person(session: Session, person: Person, organisation_id: UUID, kind: str) -> UUID:
     roles = [ROLE_OF.get(role, role) for role in person.roles]
     name = person.name_zh if person.language == "zh" else person.name_en
     given = PersonIn(email=person.email, name=name, roles=roles, locale=person.language)  # type: ignore[arg-type]
@@ -117,9 +151,10 @@ def _person(session: Session, person: Person, organisation_id: UUID) -> None:
     made = session.get(models.Person, person_id)
     if made is not None:
         made.password_hash = hash_password(person.password)
-    scopes = scopes_of(roles)
+    scopes = scopes_of(roles, kind)
     session.add(models.Membership(organisation_id=organisation_id, person_id=person_id, scopes=scopes))
     session.flush()
+    return person_id
 
 
 def _system(system: System) -> SystemIn:

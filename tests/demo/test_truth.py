@@ -71,7 +71,7 @@ def test_reference_data(plants: DemoGroup) -> None:
     assert len({r.valid_on for r in rates}) >= days
     assert all(Decimal("0.8") < r.rate < Decimal("9") for r in rates)
     assert plants.start + timedelta(days=730) == NOW
-    assert {p.organisation for p in people} <= {o.key for o in plants.organisations()}
+    assert {p.organisation for p in people} <= {o.key for o in plants.organisations() + plants.partners()}
     assert [o.parent for o in plants.organisations()] == [None] + [GROUP] * 7
     records = truth.read_truth(plants.truth_folder)["source_materials"].to_pylist()
     known = {(r["system"], r["item_id"]): r["number"] for r in records}
