@@ -8,9 +8,9 @@ from fastapi import Security
 
 from hub.web import SessionDep
 from identity.principal import Principal, act_for, authenticate, authorize
-from identity.strong.step_up import RecentSignIn
+from identity.strong.step_up import RecentInBrowser, RecentSignIn
 
-__all__ = ["Principal", "RecentSignIn", "SessionDep", "act_for", "authenticate", "authorize"]
+__all__ = ["Principal", "RecentInBrowser", "RecentSignIn", "SessionDep", "act_for", "authenticate", "authorize"]
 
 SignedIn = Annotated[Principal, Security(authorize)]
 CanReadInventory = Annotated[Principal, Security(authorize, scopes=["inventory:read"])]

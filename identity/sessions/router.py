@@ -13,7 +13,7 @@ from hub.errors import Forbidden
 from hub.settings import settings
 from hub.web import OpenSessionDep, Router, SessionDep
 from identity import links
-from identity.access import CanChangeOwnSettings, RecentSignIn, SignedIn
+from identity.access import CanChangeOwnSettings, RecentInBrowser, SignedIn
 from identity.principal import COOKIE, Principal
 from identity.sessions import service
 from identity.sessions.schemas import (
@@ -136,7 +136,7 @@ def change_settings(given: SettingsPatch, session: SessionDep, me: CanChangeOwnS
     service.change_settings(session, me.id, given)
 
 
-@secret.put("/v1/me/password", status_code=204, dependencies=[RecentSignIn])
+@secret.put("/v1/me/password", status_code=204, dependencies=[RecentInBrowser])
 def change_password(given: PasswordChange, request: Request, session: SessionDep, me: CanChangeOwnSettings) -> None:
     """Change one's own password; every other session ends."""
     step_up.prove_password(session, request.app.state.new_session, me, given.current)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from hub.errors import Unprocessable
 from hub.web import OpenSessionDep, Router, SessionDep
-from identity.access import CanChangeOwnSettings, CanReadPeople, CanWritePeople, RecentSignIn
+from identity.access import CanChangeOwnSettings, CanReadPeople, CanWritePeople, RecentInBrowser, RecentSignIn
 from identity.people.router import Of
 from identity.principal import Principal
 from identity.secrets import new_token
@@ -99,7 +99,7 @@ def factors_of(session: Session, me: Principal) -> FactorsOut:
     )
 
 
-@secret.post("/v1/me/passkeys/options", dependencies=[RecentSignIn])
+@secret.post("/v1/me/passkeys/options", dependencies=[RecentInBrowser])
 def begin_passkey(
     request: Request, response: Response, session: SessionDep, me: CanChangeOwnSettings
 ) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def begin_passkey(
     return passkeys.begin_registration(session, me.id, me.email, me.name, _ceremony(request, response))
 
 
-@secret.post("/v1/me/passkeys", response_model=PasskeyOut, status_code=201, dependencies=[RecentSignIn])
+@secret.post("/v1/me/passkeys", response_model=PasskeyOut, status_code=201, dependencies=[RecentInBrowser])
 def add_passkey(given: PasskeyIn, request: Request, session: SessionDep, me: CanChangeOwnSettings) -> Passkey:
     """Keep a new passkey; every other session ends."""
     step_up.may_enrol(session, me)
@@ -124,13 +124,13 @@ def name_passkey(passkey_id: UUID, given: PasskeyPatch, session: SessionDep, me:
     return passkeys.name_passkey(session, me.id, passkey_id, given.name)
 
 
-@router.delete("/v1/me/passkeys/{passkey_id}", status_code=204, dependencies=[RecentSignIn])
+@router.delete("/v1/me/passkeys/{passkey_id}", status_code=204, dependencies=[RecentInBrowser])
 def remove_passkey(passkey_id: UUID, session: SessionDep, me: CanChangeOwnSettings) -> None:
     """Remove a passkey."""
     passkeys.remove_passkey(session, me.id, passkey_id)
 
 
-@secret.post("/v1/me/totp", response_model=TotpOut, status_code=201, dependencies=[RecentSignIn])
+@secret.post("/v1/me/totp", response_model=TotpOut, status_code=201, dependencies=[RecentInBrowser])
 def begin_totp(session: SessionDep, me: CanChangeOwnSettings) -> TotpOut:
     """A new secret for an authenticator app; it counts once a code of it is given."""
     return totp_out(session, me)
@@ -142,20 +142,20 @@ def totp_out(session: Session, me: Principal) -> TotpOut:
     return TotpOut(secret=made.secret, uri=made.uri, qr=segno.make(made.uri, error="m").svg_data_uri(scale=4))
 
 
-@secret.post("/v1/me/totp/confirmation", status_code=204, dependencies=[RecentSignIn])
+@secret.post("/v1/me/totp/confirmation", status_code=204, dependencies=[RecentInBrowser])
 def confirm_totp(given: CodeIn, session: SessionDep, me: CanChangeOwnSettings) -> None:
     """The app's first code: from now on it is a second factor; every other session ends."""
     factors.confirm_totp(session, me.id, given.code)
     step_up.enrolled(session, me, (*me.amr, "otp", "mfa"))
 
 
-@router.delete("/v1/me/totp", status_code=204, dependencies=[RecentSignIn])
+@router.delete("/v1/me/totp", status_code=204, dependencies=[RecentInBrowser])
 def remove_totp(session: SessionDep, me: CanChangeOwnSettings) -> None:
     """Remove the authenticator app."""
     factors.remove_totp(session, me.id)
 
 
-@secret.post("/v1/me/recovery-codes", response_model=RecoveryCodesOut, status_code=201, dependencies=[RecentSignIn])
+@secret.post("/v1/me/recovery-codes", response_model=RecoveryCodesOut, status_code=201, dependencies=[RecentInBrowser])
 def make_recovery_codes(session: SessionDep, me: CanChangeOwnSettings) -> RecoveryCodesOut:
     """Ten new codes in place of all older ones."""
     step_up.may_enrol(session, me)

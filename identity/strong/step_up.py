@@ -44,7 +44,16 @@ def recent(request: Request, principal: Annotated[Principal, Depends(authenticat
     raise Forbidden(NEEDED, type="step-up-required")
 
 
+def recent_in_browser(request: Request, principal: Annotated[Principal, Depends(authenticate)]) -> None:
+    """As `recent`, and by the person's own session: what an application was granted is no way to sign in for ever."""
+    # Who lacks the right as well is told that, by the endpoint.
+    if principal.session_id is None and "settings:self" in principal.scopes:
+        raise Forbidden("This is done in your own signed-in browser, not by an application in your name.")
+    recent(request, principal)
+
+
 RecentSignIn = Depends(recent)
+RecentInBrowser = Depends(recent_in_browser)
 
 
 def _page(request: Request) -> str:

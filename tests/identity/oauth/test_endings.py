@@ -142,3 +142,13 @@ def test_a_stream_that_goes_on_ends_with_its_token(scene) -> None:
     end_session(scene)
     assert find_caller(asked, scene.session) is None
     assert find_caller(Request({"type": "http", "headers": []}), scene.session) is None
+
+
+def test_an_application_adds_no_way_to_sign_in_in_its_persons_name(app_of) -> None:
+    token = app_of.tokens(scope="openid settings:self")["access_token"]
+    bearer = {"authorization": f"Bearer {token}"}
+    asked = [("/v1/me/passkeys/options", None), ("/v1/me/totp", None), ("/v1/me/recovery-codes", None)]
+    answers = [app_of.http.post(path, json=body, headers=bearer).status_code for path, body in asked]
+    given = {"current": "correct horse battery", "password": "another long phrase"}
+    answers.append(app_of.http.put("/v1/me/password", json=given, headers=bearer).status_code)
+    assert answers == [403, 403, 403, 403]

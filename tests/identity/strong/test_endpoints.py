@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import select
@@ -67,6 +68,12 @@ def things(world):
     return of
 
 
+def signed_in(world, boss):
+    """In a browser of their own, a moment ago, with both factors."""
+    own = {"session_id": new_id(), "authenticated_at": datetime.now(UTC), "amr": ("pwd", "otp", "mfa")}
+    return world.principal(boss, "admin", at=world.a, **own)
+
+
 @pytest.mark.parametrize("endpoint", OWN + NAMED, ids=label)
 def test_anonymous_is_told_401(client, endpoint) -> None:
     ids = dict.fromkeys(("passkey", "device", "person", "organisation"), str(new_id()))
@@ -76,7 +83,7 @@ def test_anonymous_is_told_401(client, endpoint) -> None:
 @pytest.mark.parametrize("endpoint", OWN + NAMED, ids=label)
 def test_without_the_scope_403(client, world, things, as_principal, endpoint) -> None:
     mine = things(world.a)
-    caller = world.principal(mine["boss"], "admin", at=world.a)
+    caller = signed_in(world, mine["boss"])
     as_principal(replace(caller, scopes=caller.scopes - {endpoint.scope}))
     answer = ask(client, endpoint, mine)
     assert answer.status_code == 403 and endpoint.scope in answer.json()["detail"]
@@ -85,14 +92,14 @@ def test_without_the_scope_403(client, world, things, as_principal, endpoint) ->
 @pytest.mark.parametrize("endpoint", NAMED, ids=label)
 def test_anothers_thing_is_not_there(client, world, things, as_principal, endpoint) -> None:
     mine, other = things(world.a), things(world.b)
-    as_principal(world.principal(mine["boss"], "admin", at=world.a))
+    as_principal(signed_in(world, mine["boss"]))
     assert ask(client, endpoint, other).status_code == 404
 
 
 @pytest.mark.parametrize("endpoint", OWN + NAMED, ids=label)
 def test_the_valid_call_is_answered(client, world, things, as_principal, endpoint) -> None:
     mine = things(world.a)
-    as_principal(world.principal(mine["boss"], "admin", at=world.a))
+    as_principal(signed_in(world, mine["boss"]))
     answer = ask(client, endpoint, mine)
     assert answer.status_code == endpoint.status, answer.text
 
